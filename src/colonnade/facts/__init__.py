@@ -1,0 +1,31 @@
+"""What a machine looks like now: the question, the one script that answers it, and the answer as a value."""
+
+from colonnade.facts.model import (
+    AccountFact,
+    DatabaseFact,
+    DirectoryFact,
+    Facts,
+    FileFact,
+    LoadedConfiguration,
+    ProxyServer,
+    ReplicaFact,
+    UnitFact,
+)
+from colonnade.facts.parse import parse
+from colonnade.facts.script import Question, Wanted, facts_script
+
+__all__ = [
+    "AccountFact",
+    "DatabaseFact",
+    "DirectoryFact",
+    "Facts",
+    "FileFact",
+    "LoadedConfiguration",
+    "ProxyServer",
+    "Question",
+    "ReplicaFact",
+    "UnitFact",
+    "Wanted",
+    "facts_script",
+    "parse",
+]

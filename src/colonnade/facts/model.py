@@ -1,0 +1,134 @@
+"""What a machine looked like at the moment it was asked; plain values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class FileFact:
+    """A file as it is; ``text`` only if it differs from what is wanted and may be shown."""
+
+    mode: int
+    owner: str
+    group: str
+    sha256: str
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryFact:
+    """A directory as it is."""
+
+    mode: int
+    owner: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFact:
+    """A systemd unit as systemd sees it."""
+
+    load: str
+    active: str
+    sub: str
+    enabled: str
+    needs_daemon_reload: bool = False
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it runs; a unit that systemd is reloading runs too."""
+        return self.active in {"active", "reloading", "refreshing"}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedConfiguration:
+    """Fingerprints of the files that a running unit was last restarted and last reloaded with."""
+
+    restart: str
+    reload: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFact:
+    """A MySQL account and the digest of the definition it was made from."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaFact:
+    """Replication as the replica tells it; ``lag_seconds`` is None while it is not known."""
+
+    source: str
+    account: str
+    receiver: str
+    applier: str
+    lag_seconds: float | None
+    error: str
+    retrieved: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFact:
+    """MySQL on this machine; ``answers`` is False if it is down or does not answer within its deadline."""
+
+    initialised: bool = False
+    answers: bool = False
+    version: str = ""
+    server_uuid: str = ""
+    read_only: bool = True
+    executed: str = ""
+    purged: str = ""
+    schemas: frozenset[str] = frozenset()
+    accounts: Mapping[str, AccountFact] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    replica: ReplicaFact | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyServer:
+    """One server of one backend as HAProxy on this machine sees it."""
+
+    backend: str
+    server: str
+    status: str
+    sessions: int
+    check: str = ""
+    weight: int = 1
+    queued: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One machine's answer."""
+
+    system: str = ""
+    version: str = ""
+    codename: str = ""
+    architecture: str = ""
+    init: str = ""
+    memory: int = 0
+    packages: Mapping[str, str] = field(default_factory=dict)
+    users: frozenset[str] = frozenset()
+    directories: Mapping[str, DirectoryFact] = field(default_factory=dict)
+    files: Mapping[str, FileFact] = field(default_factory=dict)
+    units: Mapping[str, UnitFact] = field(default_factory=dict)
+    loaded: Mapping[str, LoadedConfiguration] = field(default_factory=dict)
+    manifest: tuple[str, ...] = ()
+    releases: frozenset[str] = frozenset()
+    release: str = ""
+    migrated: frozenset[str] = frozenset()
+    half_installed: bool = False
+    database: DatabaseFact = field(default_factory=DatabaseFact)
+    proxy: tuple[ProxyServer, ...] = ()
+    probes: Mapping[str, int] = field(default_factory=dict)
+    """HTTP status by what was asked (``nginx``, ``app``); 0 if nothing answered."""
+    ports: Mapping[int, str] = field(default_factory=dict)
+    """Program that listens, by TCP port, for the ports that were asked about."""
+
+    def active(self, unit: str) -> bool:
+        """Whether the unit runs."""
+        fact = self.units.get(unit)
+        return fact is not None and fact.is_active

@@ -1,0 +1,32 @@
+"""Where things live on a machine; named once, because scripts, units and facts all speak of them."""
+
+STATE = "/var/lib/colonnade"
+"""Ours, root-only: what was applied, staged files, MySQL's data directory."""
+STAGING = f"{STATE}/staging"
+MANIFEST = f"{STATE}/manifest"
+"""One managed path a line, so that what is no longer wanted can be taken away."""
+LOADED = f"{STATE}/loaded"
+"""One file a unit: fingerprints of the configuration that it was last restarted and last reloaded with."""
+MIGRATED = f"{STATE}/migrated"
+LOCK = "/run/colonnade.lock"
+
+MYSQL_DATA = "/var/lib/mysql-colonnade"
+"""Our own data directory: one that the package, or somebody else, made is never touched."""
+MYSQL_SOCKET = "/run/mysqld/mysqld.sock"
+MYSQL_CONFIG = "/etc/mysql/colonnade.cnf"
+
+HAPROXY_CONFIG = "/etc/haproxy/haproxy.cfg"
+HAPROXY_SOCKET = "/run/haproxy/admin.sock"
+HAPROXY_STATE = "/var/lib/haproxy/server-state"
+
+NGINX_CONFIG = "/etc/nginx/nginx.conf"
+KNOT_CONFIG = "/etc/knot/knot.conf"
+ZONES = "/var/lib/knot/zones"
+
+APP_HOME = "/srv/colonnade"
+RELEASES = f"{APP_HOME}/releases"
+CURRENT = f"{APP_HOME}/current"
+APP_ENVIRONMENT = "/etc/colonnade/app.env"
+APP_SOCKET = "/run/colonnade-app/app.sock"
+APP_UNIT = "colonnade-app.service"
+APP_USER = "colonnade-app"
