@@ -29,6 +29,7 @@ USER_PATTERN: Final = r"^[a-z_][a-z0-9_-]{0,31}$"
 URL_PATH_PATTERN: Final = r"^/[A-Za-z0-9/._~&=+,:@%?-]*$"
 SAFE_PATH_PATTERN: Final = r"^[A-Za-z0-9@_+./-]+$"
 
+_THIS_NETWORK: Final = ipaddress.ip_network("0.0.0.0/8")
 _DOMAIN_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -48,7 +49,7 @@ def domain(value: str) -> str:
     """Check a DNS domain of at least two labels, and lower-case it."""
     lowered = value.lower()
     labels = lowered.split(".")
-    fits = len(lowered) <= LONGEST_DOMAIN and all(map(_DOMAIN_LABEL.fullmatch, labels))
+    fits = value.isascii() and len(lowered) <= LONGEST_DOMAIN and all(map(_DOMAIN_LABEL.fullmatch, labels))
     if fits and len(labels) > 1 and not labels[-1].isdigit():
         return lowered
     if fits and len(labels) == 1:
@@ -71,27 +72,38 @@ def address(value: str) -> str:
     try:
         found = ipaddress.ip_address(value)
     except ValueError:
-        bare = re.match(r"\d+\.\d+\.\d+\.\d+(?=[/:])|[0-9a-fA-F:]+(?=/)|(?<=\[)[0-9a-fA-F:]+(?=\])", value)
-        do = f'did you mean "{bare[0]}"?' if bare else 'write the address itself, such as "192.0.2.11"'
-        raise refused(f"is {shown(value)}, which is no IPv4 or IPv6 address", do) from None
+        raise refused(f"is {shown(value)}, which is no IPv4 or IPv6 address", _address_in(value)) from None
     kind = _unusable(found)
     if kind:
         raise refused(f"is {shown(value)}, {kind}", "write the address at which the other machines reach it")
     return str(found)
 
 
+def _address_in(value: str) -> str:
+    """Say which address may be meant by one with a port, a prefix length or brackets."""
+    for candidate in re.findall(r"[0-9.]{7,}|(?<=\[)[0-9a-fA-F:.]+|[0-9a-fA-F:]+(?=/)", value):
+        try:
+            return f'did you mean "{ipaddress.ip_address(candidate)}"?'
+        except ValueError:
+            continue
+    return 'write the address itself, such as "192.0.2.11"'
+
+
 def _unusable(found: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
-        return f"an IPv4 address in IPv6 clothes ({found.ipv4_mapped})"
-    if found.is_loopback:
-        return "a loopback address, which every machine has for itself"
-    if found.is_unspecified or (found.version == 4 and found in ipaddress.ip_network("0.0.0.0/8")):  # noqa: PLR2004
-        return "an unspecified address"
-    if found.is_multicast:
-        return "a multicast address"
-    if found.is_link_local:
-        return "a link-local address, which means another machine on every link"
-    return "a reserved address" if found.is_reserved else ""
+    """Say why no machine can be reached at an address; empty if one can."""
+    reasons = (
+        (getattr(found, "ipv4_mapped", None), "an IPv4 address in IPv6 clothes"),
+        (
+            getattr(found, "scope_id", None),
+            "an address with a zone, which means something on one machine only",
+        ),
+        (found.is_loopback, "a loopback address, which every machine has for itself"),
+        (found.is_unspecified or found in _THIS_NETWORK, "an unspecified address"),
+        (found.is_multicast, "a multicast address"),
+        (found.is_link_local, "a link-local address, which means another machine on every link"),
+        (found.is_reserved, "a reserved address"),
+    )
+    return next((reason for applies, reason in reasons if applies), "")
 
 
 def url_path(value: str) -> str:
@@ -147,11 +159,7 @@ def file_path(value: str) -> str:
 
 def environment_value(value: str) -> str:
     """Check the value of an environment variable, which may be empty; never shown, it may be a secret."""
-    return (
-        _printable(value, "a value", "encode it (base64), or keep it in a file of the code base")
-        if value
-        else ""
-    )
+    return _one_line(value, "encode it (base64), or keep it in a file of the code base")
 
 
 def environment_name(value: str) -> str:
@@ -198,12 +206,16 @@ def user(value: str) -> str:
     raise refused(f"is {shown(value)}, which is no Linux user's name", 'write a name such as "root"')
 
 
-def _printable(value: str, noun: str, do: str = "take the character out") -> str:
+def _one_line(value: str, do: str) -> str:
     """Refuse what could end a line, or a string, in a unit file, a shell or an environment file."""
     for character in value:
         if character != "\t" and unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}:
             name = {"\n": "a line break", "\r": "a carriage return", "\0": "a NUL"}.get(character)
             raise refused(f"holds {name or f'the control character U+{ord(character):04X}'}", do)
+    return value
+
+
+def _printable(value: str, noun: str, do: str = "take the character out") -> str:
     if not value.strip():
         raise refused("is empty", f"write {noun}, or leave the key out if it is optional")
-    return value
+    return _one_line(value, do)

@@ -2,15 +2,28 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Final
 
 from colonnade.spec.outline import Table, table_at, tables
 from colonnade.spec.places import Path
 
+SHORTEST_BEGINNING: Final = 3
+"""Characters from which the beginning of a word says which word is meant."""
+
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Find the known word that looks most like this one; None if none does."""
-    found = get_close_matches(word.lower(), list(known), n=1)
-    return found[0] if found else None
+    """Find the known word that looks most like this one, or begins like it; None if none does."""
+    lowered, options = word.lower(), list(known)
+    found = get_close_matches(lowered, options, n=1)
+    if found:
+        return found[0]
+    begun = [
+        option
+        for option in options
+        if min(len(option), len(lowered)) >= SHORTEST_BEGINNING
+        and (option.startswith(lowered) or lowered.startswith(option))
+    ]
+    return begun[0] if begun else None
 
 
 def for_key(path: Path) -> tuple[str, Path | None]:

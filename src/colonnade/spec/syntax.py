@@ -58,8 +58,7 @@ def decode(data: bytes, filename: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        # The mark, if there is one, is not counted in the error's position; it holds no line break.
-        line = data[: error.start].count(b"\n") + 1
+        line = error.object.count(b"\n", 0, error.start) + 1  # its object is the data without the mark
         what = f"the file is not UTF-8 (byte 0x{error.object[error.start]:02x})"
     raise at_line(filename, line, what, "save it as UTF-8 in your editor")
 
