@@ -8,6 +8,7 @@ from pathlib import Path
 
 from colonnade.lab import bare, build
 from colonnade.lab.cgroups import Cgroup
+from colonnade.lab.host import remove_nspawn_traces
 
 # Part of every baked image's fingerprint: raised when what happens around a recipe changes.
 EDITION = 1
@@ -28,9 +29,7 @@ class Recipe:
     fingerprint: str
 
 
-async def install(
-    root: Path, source: Path, recipe: Recipe, *, log: Path, line: Callable[[str], None]
-) -> None:
+async def install(root: Path, source: Path, recipe: Recipe, *, log: Path, line: Callable[[str], None]) -> None:
     """Make a baked image's file system at ``root`` from a bare one's."""
     line("I: copying the bare image")
     await build.run(["cp", "-a", "--reflink=auto", str(source), str(root)], log=log)
@@ -40,16 +39,18 @@ async def install(
     # No package may start its daemon in here; `bare.finish` takes this away again.
     bare.put(root, "usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", mode=0o755)
     bare.put(root, "etc/resolv.conf", "")  # where nspawn binds the host's
-    group = Cgroup(f"colonnade-build-{root.parent.name.removeprefix('.building-')}")
+    machine = f"colonnade-build-{root.parent.name.removeprefix('.building-')}"
+    group = Cgroup(machine)
     group.make()
     try:
         line("I: running the recipe")
         await build.run(
-            [*_entering(group), *_inside(root), "/bin/sh", "-eu", f"/{_SCRIPT}"], log=log, line=line
+            [*_entering(group), *_inside(root, machine), "/bin/sh", "-eu", f"/{_SCRIPT}"], log=log, line=line
         )
     finally:
         await group.kill()
         group.remove()
+        remove_nspawn_traces(machine)
     (root / _SCRIPT).unlink()
     for link in set(_enablements(root)) - enabled:
         link.unlink()
@@ -62,9 +63,9 @@ def _entering(group: Cgroup) -> list[str]:
     return ["sh", "-c", 'echo 0 > "$0/machine/cgroup.procs" && exec "$@"', str(group.path)]
 
 
-def _inside(root: Path) -> list[str]:
+def _inside(root: Path, machine: str) -> list[str]:
     return [
-        *("systemd-nspawn", "--quiet", f"--directory={root}", "--pipe", "--as-pid2"),
+        *("systemd-nspawn", "--quiet", f"--directory={root}", f"--machine={machine}", "--pipe", "--as-pid2"),
         *("--register=no", "--keep-unit", "--resolv-conf=bind-host", "--timezone=off", "--link-journal=no"),
         *("--setenv=DEBIAN_FRONTEND=noninteractive", "--setenv=LC_ALL=C.UTF-8"),
     ]

@@ -32,7 +32,8 @@ UNSAFE_IO = "etc/dpkg/dpkg.cfg.d/zz-build"
 
 FILES = {
     # A mirror of the operator's own may be weeks behind, and its Release file then past its date.
-    "etc/apt/apt.conf.d/10-lab": 'Acquire::Check-Valid-Until "false";\n',
+    "etc/apt/apt.conf.d/10-lab": 'Acquire::Check-Valid-Until "false";\nAcquire::Languages "none";\n',
+    "etc/default/locale": "LANG=C.UTF-8\n",
     "etc/dpkg/dpkg.cfg.d/10-lab": (
         "path-exclude=/usr/share/doc/*\npath-include=/usr/share/doc/*/copyright\n"
         "path-exclude=/usr/share/man/*\npath-exclude=/usr/share/info/*\n"
@@ -43,9 +44,7 @@ FILES = {
         "PermitRootLogin prohibit-password\nPasswordAuthentication no\n"
         "KbdInteractiveAuthentication no\nUseDNS no\nPerSourcePenaltyExemptList 198.18.0.0/15\n"
     ),
-    "etc/systemd/journald.conf.d/10-lab.conf": (
-        "[Journal]\nStorage=persistent\nSystemMaxUse=64M\nRuntimeMaxUse=16M\n"
-    ),
+    "etc/systemd/journald.conf.d/10-lab.conf": ("[Journal]\nStorage=persistent\nSystemMaxUse=64M\nRuntimeMaxUse=16M\n"),
 }
 ENABLED = ("systemd-networkd.service",)
 # Timers that would lock dpkg, or trim the host's disk, in the middle of a measurement; a console nobody sees.

@@ -11,9 +11,7 @@ from colonnade.lab.host import environment
 _LAST_LINES = 15
 
 
-async def run(
-    argv: Sequence[str], *, log: Path, stdin: str = "", line: Callable[[str], None] = lambda _: None
-) -> None:
+async def run(argv: Sequence[str], *, log: Path, stdin: str = "", line: Callable[[str], None] = lambda _: None) -> None:
     """Run a command to its end, append its output to ``log``, and pass each line of it to ``line``.
 
     It gets a process namespace of its own that dies with us, however we end, and takes every process

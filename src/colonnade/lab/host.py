@@ -1,5 +1,6 @@
 """What the lab needs of this host: root, a few programs, and where it keeps things there."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -42,10 +43,29 @@ def labs() -> Path:
     return Path(os.environ.get("COLONNADE_STORE", _STORE), "lab")
 
 
+def remove_empty_store() -> None:
+    """Remove the directories that hold nothing any more."""
+    for directory in (labs(), images(), labs().parent):
+        with contextlib.suppress(OSError):
+            directory.rmdir()
+
+
+def remove_nspawn_traces(machine: str) -> None:
+    """Remove what systemd-nspawn leaves in /run for a machine that is off."""
+    for kind in ("propagate", "unix-export"):
+        shutil.rmtree(Path("/run/systemd/nspawn", kind, machine), ignore_errors=True)
+
+
 def environment() -> dict[str, str]:
     """Return what the lab's commands get: no more of the caller's environment than proxies."""
     kept = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
-    return {**kept, "PATH": SEARCH_PATH, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+    return {
+        **kept,
+        "PATH": SEARCH_PATH,
+        "LC_ALL": "C.UTF-8",
+        "DEBIAN_FRONTEND": "noninteractive",
+        "SYSTEMD_NSPAWN_LOCK": "0",  # the lab has its own locks, and nspawn's leave files in /run
+    }
 
 
 def require_root() -> None:
@@ -59,9 +79,7 @@ def require_root() -> None:
 
 def require_programs() -> None:
     """Raise ColonnadeError, naming the command that installs them, if programs are missing."""
-    missing = {
-        package for program, package in _PROGRAMS.items() if shutil.which(program, path=SEARCH_PATH) is None
-    }
+    missing = {package for program, package in _PROGRAMS.items() if shutil.which(program, path=SEARCH_PATH) is None}
     if not _KEYRING.exists():
         missing.add(_KEYRING_PACKAGE)
     if missing:

@@ -15,7 +15,7 @@ from colonnade.lab import hosts, network, placement, power
 from colonnade.lab import image as images
 from colonnade.lab.cgroups import Cgroup
 from colonnade.lab.disk import Disk
-from colonnade.lab.host import labs, require_programs, require_root
+from colonnade.lab.host import labs, remove_empty_store, require_programs, require_root
 from colonnade.lab.image import Image
 from colonnade.lab.locks import held
 from colonnade.lab.network import Network
@@ -47,7 +47,7 @@ class Lab:
         """Give every machine an address, the one it had if it had one; nothing is started."""
         require_root()
         require_programs()
-        async with held(labs() / "lock", seconds=_LOCK_SECONDS):
+        async with held(self._host_lock, seconds=_LOCK_SECONDS):
             before = placement.saved_placement(self.identity)
             if before is None:
                 taken = [*placement.placed_subnets(), *placement.routed_networks()]
@@ -79,9 +79,7 @@ class Lab:
                 changed = await self._power_on(name, authorized_key)
                 await self._answers(name, where)
                 if changed:
-                    progress(
-                        f"{name}: answers SSH at {where.addresses[name]} ({time.monotonic() - started:.1f} s)"
-                    )
+                    progress(f"{name}: answers SSH at {where.addresses[name]} ({time.monotonic() - started:.1f} s)")
 
             await _all(bring_up(name) for name in names)
 
@@ -136,19 +134,18 @@ class Lab:
             self._network.ensure_absent()
             Cgroup(self._group_name).remove()
             hosts.remove(self.identity)
-            async with held(labs() / "lock", seconds=_LOCK_SECONDS):
+            async with held(self._host_lock, seconds=_LOCK_SECONDS):
                 if self._home.exists():
                     await asyncio.to_thread(shutil.rmtree, self._home)
                 network.restore_forwarding()
                 if not keep_image:
                     progress("removing images that no stack uses")
-                    used = {
-                        disk.image
-                        for file in labs().glob("*/*/machine.json")
-                        if (disk := disks.find(file.parent))
-                    }
+                    used = {disk.image for file in labs().glob("*/*/machine.json") if (disk := disks.find(file.parent))}
                     await images.remove_unused(used)
-            self._lock_file.unlink(missing_ok=True)
+                self._lock.unlink(missing_ok=True)
+                if list(labs().iterdir()) == [self._host_lock]:
+                    self._host_lock.unlink()
+            remove_empty_store()
 
     # ---- how it is done
 
@@ -157,8 +154,13 @@ class Lab:
         return labs() / self.identity
 
     @property
-    def _lock_file(self) -> Path:
+    def _lock(self) -> Path:
         return labs() / f"{self.identity}.lock"
+
+    @property
+    def _host_lock(self) -> Path:
+        """Held while networks are given out, and while images are taken into use or removed."""
+        return labs() / "lock"
 
     @property
     def _group_name(self) -> str:
@@ -176,7 +178,7 @@ class Lab:
 
     def _alone(self, progress: Callable[[str], None] = lambda _: None) -> AbstractAsyncContextManager[None]:
         return held(
-            self._lock_file,
+            self._lock,
             seconds=_LOCK_SECONDS,
             waiting=lambda: progress("another colonnade works on these machines; waiting"),
         )
@@ -210,16 +212,14 @@ class Lab:
         if not missing:
             return
         # Under the lock that removing images takes: from here on the image is seen to be in use.
-        async with held(labs() / "lock", seconds=_LOCK_SECONDS):
+        async with held(self._host_lock, seconds=_LOCK_SECONDS):
             if not image.root.is_dir():
                 raise ColonnadeError("the image was removed in the meantime", do="Run the command again.")
             storage = disks.usable_storage(self._home)
             if storage == "copy":
                 progress("this host's disk carries no overlays: each machine gets a copy of the image")
             await _all(
-                disks.create(
-                    self._home / name, image, name=name, placement=where, authorized_key=key, storage=storage
-                )
+                disks.create(self._home / name, image, name=name, placement=where, authorized_key=key, storage=storage)
                 for name in missing
             )
         progress(f"made {', '.join(missing)}")
@@ -257,9 +257,7 @@ class Lab:
         async with self._alone():
             self._disk(name)
             if self._state(name, {}) == "stopped":
-                raise ColonnadeError(
-                    "it is powered off", where=name, do=f"Start it: colonnade lab start {name}"
-                )
+                raise ColonnadeError("it is powered off", where=name, do=f"Start it: colonnade lab start {name}")
             self._network.plug(self._machine(name), carries=carries)
 
 

@@ -14,9 +14,7 @@ _RETRY_SECONDS = 0.05
 
 
 @asynccontextmanager
-async def held(
-    path: Path, *, seconds: float, waiting: Callable[[], None] = lambda: None
-) -> AsyncIterator[None]:
+async def held(path: Path, *, seconds: float, waiting: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
     """Hold the lock at ``path``; call ``waiting`` once if another process has it.
 
     Raises ColonnadeError if it is not ours within ``seconds``. The file may be removed by whoever holds it.

@@ -111,9 +111,7 @@ class Network:
     def _ports(self) -> list[dict[str, object]]:
         if not self._exists():
             return []
-        ports: list[dict[str, object]] = json.loads(
-            call(["ip", "-j", "link", "show", "master", self.bridge]) or "[]"
-        )
+        ports: list[dict[str, object]] = json.loads(call(["ip", "-j", "link", "show", "master", self.bridge]) or "[]")
         return [port for port in ports if port]
 
 

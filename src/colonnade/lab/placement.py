@@ -94,9 +94,7 @@ def placed_subnets() -> list[ipaddress.IPv4Network]:
 def routed_networks() -> list[ipaddress.IPv4Network]:
     """Return every network that this host has a route to, the default route aside."""
     routes = json.loads(call(["ip", "-j", "-4", "route", "show", "table", "all"]) or "[]")
-    return [
-        ipaddress.IPv4Network(route["dst"], strict=False) for route in routes if route["dst"] != "default"
-    ]
+    return [ipaddress.IPv4Network(route["dst"], strict=False) for route in routes if route["dst"] != "default"]
 
 
 def free_subnet(identity: str, taken: Iterable[ipaddress.IPv4Network]) -> ipaddress.IPv4Network:
@@ -127,9 +125,7 @@ def with_machines(placement: Placement, names: Sequence[str]) -> Placement:
         if name not in addresses:
             address = next(free, None)
             if address is None:
-                raise ColonnadeError(
-                    f"a lab has room for {_LAST_MACHINE - _FIRST_MACHINE + 1} machines", where=name
-                )
+                raise ColonnadeError(f"a lab has room for {_LAST_MACHINE - _FIRST_MACHINE + 1} machines", where=name)
             addresses[name] = address
     return Placement(subnet=placement.subnet, gateway=placement.gateway, addresses=addresses)
 

@@ -2,14 +2,12 @@
 
 import asyncio
 import re
-import shutil
 import time
-from pathlib import Path
 
 from colonnade.errors import ColonnadeError
 from colonnade.lab.cgroups import Cgroup
 from colonnade.lab.disk import Disk
-from colonnade.lab.host import environment
+from colonnade.lab.host import environment, remove_nspawn_traces
 
 _SSH_PORT = 22
 _ATTEMPT_SECONDS = 1.0
@@ -68,7 +66,6 @@ async def on(machine: str, name: str, *, bridge: str, disk: Disk, group: Cgroup)
             env={
                 **environment(),
                 "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
-                "SYSTEMD_NSPAWN_LOCK": "0",  # ours is the stack's lock; this one would leave files behind
             },
         )
         code = await process.wait()
@@ -95,8 +92,7 @@ async def answers(name: str, address: str, *, disk: Disk, group: Cgroup, seconds
 def forget(machine: str, group: Cgroup) -> None:
     """Remove what a machine that is off left in the host's /run and among its control groups."""
     group.remove()
-    for kind in ("propagate", "unix-export"):
-        shutil.rmtree(Path("/run/systemd/nspawn", kind, machine), ignore_errors=True)
+    remove_nspawn_traces(machine)
 
 
 async def _shows_banner(address: str) -> bool:
