@@ -261,7 +261,7 @@ def test_destroy_leaves_nothing_even_if_half_of_it_is_gone(other: Stack) -> None
 def test_a_firewall_that_drops_what_is_forwarded_is_named(stack: Stack) -> None:
     chain = "type filter hook forward priority 10; policy drop;"
     # The policy is what is looked for; the rule before it keeps everything on this host going.
-    rules = f"table ip other_firewall {{ chain inward {{ {chain} accept\n}} }}"
+    rules = f"table ip other_firewall {{\nchain inward {{\n{chain} accept\n}}\n}}\n"
     host.call(["nft", "-f", "-"], stdin=rules)
     said: list[str] = []
     try:
