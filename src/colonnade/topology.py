@@ -111,9 +111,7 @@ class Topology:
 
         """
         if name not in self._by_name:
-            raise UsageError(
-                f"no machine is called {name!r}", do=f"The stack has {', '.join(sorted(self._by_name))}."
-            )
+            raise UsageError(f"no machine is called {name!r}", do=f"The stack has {', '.join(sorted(self._by_name))}.")
         return self._by_name[name]
 
 
@@ -138,9 +136,7 @@ def resolve(stack: Stack, addresses: Mapping[str, str], memory: Mapping[str, int
     memory = memory or {}
     machines: dict[str, Machine] = {}
     ids: dict[int, str] = {}
-    balancer_at = {
-        balancer.address or addresses[name]: name for name, balancer in stack.balancers.items()
-    }
+    balancer_at = {balancer.address or addresses[name]: name for name, balancer in stack.balancers.items()}
     for name, server in stack.servers.items():
         address = server.address or addresses[name]
         number = zlib.crc32(name.encode()) or 1
@@ -151,7 +147,11 @@ def resolve(stack: Stack, addresses: Mapping[str, str], memory: Mapping[str, int
             )
         ids[number] = name
         machines[address] = Machine(
-            name=name, address=address, balancer=balancer_at.get(address), server=name, server_id=number,
+            name=name,
+            address=address,
+            balancer=balancer_at.get(address),
+            server=name,
+            server_id=number,
             memory=server.memory if server.memory is not None else memory.get(name),
         )
     for name, balancer in stack.balancers.items():

@@ -116,7 +116,8 @@ class Facts:
     files: Mapping[str, FileFact] = field(default_factory=dict)
     units: Mapping[str, UnitFact] = field(default_factory=dict)
     loaded: Mapping[str, LoadedConfiguration] = field(default_factory=dict)
-    manifest: tuple[str, ...] = ()
+    manifest: Mapping[str, str] = field(default_factory=dict)
+    """Digest that each managed file was last put with, by path."""
     releases: frozenset[str] = frozenset()
     release: str = ""
     migrated: frozenset[str] = frozenset()
@@ -125,8 +126,12 @@ class Facts:
     proxy: tuple[ProxyServer, ...] = ()
     probes: Mapping[str, int] = field(default_factory=dict)
     """HTTP status by what was asked (``nginx``, ``app``); 0 if nothing answered."""
-    ports: Mapping[int, str] = field(default_factory=dict)
-    """Program that listens, by TCP port, for the ports that were asked about."""
+    listeners: tuple[tuple[str, int, str], ...] = ()
+    """Address, TCP port and program of whatever listens on the ports that were asked about."""
+    drained: frozenset[str] = frozenset()
+    """Servers that an apply drained on this balancer and has not put back yet."""
+    generation: str = ""
+    """Names the last apply that touched the machine."""
 
     def active(self, unit: str) -> bool:
         """Whether the unit runs."""

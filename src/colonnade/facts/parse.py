@@ -19,7 +19,6 @@ from colonnade.facts.model import (
 )
 
 
-
 def parse(output: str) -> Facts:
     """Turn the script's output into facts.
 
@@ -49,7 +48,7 @@ def parse(output: str) -> Facts:
         files=files,
         units=dict(_units(["\t".join(rest) for rest in lines["unit"]])),
         loaded={name: LoadedConfiguration(restart, reload) for name, restart, reload in lines["loaded"]},
-        manifest=tuple(path for (path,) in lines["managed"]),
+        manifest={path: digest for digest, path in lines["managed"]},
         releases=frozenset(name for (name,) in lines["release"]),
         release=current[0][0] if current else "",
         migrated=frozenset(name for (name,) in lines["migrated"]),
@@ -57,8 +56,17 @@ def parse(output: str) -> Facts:
         database=_database(lines["sql"]),
         proxy=tuple(_proxy(["\t".join(rest) for rest in lines["stat"]])),
         probes={name: int(code or 0) for name, code in lines["probe"]},
-        ports={int(port): users for port, users in lines["port"]},
+        listeners=tuple(_listener(local, users) for local, users in lines["port"]),
+        drained=frozenset(name for (name,) in lines["drained"]),
+        generation=lines["generation"][0][0] if lines["generation"] else "",
     )
+
+
+def _listener(local: str, users: str) -> tuple[str, int, str]:
+    """Read what ``ss -ltnp`` says: ``192.0.2.1:80`` and ``users:(("haproxy",pid=7,fd=5))``."""
+    address, _, port = local.rpartition(":")
+    program = users.split('"')[1] if '"' in users else ""
+    return address.strip("[]").partition("%")[0], int(port), program
 
 
 def _paths(lines: dict[str, list[list[str]]]) -> tuple[dict[str, FileFact], dict[str, DirectoryFact]]:
@@ -78,12 +86,15 @@ def _units(lines: list[str]) -> Iterator[tuple[str, UnitFact]]:
     for block in "\n".join(lines).split("\n\n"):
         said = dict(line.partition("=")[::2] for line in block.splitlines() if "=" in line)
         if "Id" in said:
-            yield said["Id"], UnitFact(
-                load=said.get("LoadState", ""),
-                active=said.get("ActiveState", ""),
-                sub=said.get("SubState", ""),
-                enabled=said.get("UnitFileState", ""),
-                needs_daemon_reload=said.get("NeedDaemonReload") == "yes",
+            yield (
+                said["Id"],
+                UnitFact(
+                    load=said.get("LoadState", ""),
+                    active=said.get("ActiveState", ""),
+                    sub=said.get("SubState", ""),
+                    enabled=said.get("UnitFileState", ""),
+                    needs_daemon_reload=said.get("NeedDaemonReload") == "yes",
+                ),
             )
 
 

@@ -35,6 +35,8 @@ class Question:
     """Names of MySQL's global variables whose values are wanted."""
     proxy: bool = False
     ports: tuple[int, ...] = ()
+    wait_seconds: int = 0
+    """How long to wait for an apply that is under way; 0: answer at once, whatever is going on."""
     nginx: tuple[str, str] | None = None
     """URL and Host header to ask Nginx with."""
     app: tuple[str, str] | None = None
@@ -62,13 +64,15 @@ shown() {
 """.replace("LARGEST", str(LARGEST_SHOWN))
 
 _STATE = f"""
-[ ! -r {paths.MANIFEST} ] || while read -r path; do printf 'managed\\t%s\\n' "$path"; done < {paths.MANIFEST}
+[ ! -r {paths.MANIFEST} ] || while read -r sum path; do printf 'managed\\t%s\\t%s\\n' "$sum" "$path"; done < {paths.MANIFEST}
 for record in {paths.LOADED}/*; do
   [ -f "$record" ] && read -r restart reload < "$record" && printf 'loaded\\t%s\\t%s\\t%s\\n' "${{record##*/}}" "$restart" "$reload"
 done
 for release in {paths.RELEASES}/*; do [ ! -d "$release" ] || printf 'release\\t%s\\n' "${{release##*/}}"; done
 for mark in {paths.MIGRATED}/*; do [ ! -f "$mark" ] || printf 'migrated\\t%s\\n' "${{mark##*/}}"; done
 [ ! -L {paths.CURRENT} ] || printf 'current\\t%s\\n' "$(basename "$(readlink {paths.CURRENT})")"
+for mark in {paths.DRAINED}/*; do [ ! -f "$mark" ] || printf 'drained\\t%s\\n' "${{mark##*/}}"; done
+[ ! -r {paths.GENERATION} ] || {{ read -r generation < {paths.GENERATION} && printf 'generation\\t%s\\n' "$generation"; }}
 for update in /var/lib/dpkg/updates/[0-9]*; do [ ! -e "$update" ] || printf 'half\\n'; break; done
 """
 
@@ -83,14 +87,19 @@ fi
 
 def facts_script(question: Question) -> str:
     """Return the script that answers the question when a root shell runs it."""
-    parts = [_HEAD, _STATE]
+    parts = [_HEAD]
+    if question.wait_seconds:
+        parts.append(f"exec 9>{paths.LOCK}; flock -s -w {question.wait_seconds} 9 || {{ echo 'busy'; exit 75; }}")
+    parts.append(_STATE)
     if question.files or question.directories:
         everything = " ".join(quote(p) for p in (*(w.path for w in question.files), *question.directories))
         parts.append(f"stat -c 'path\t%F\t%a\t%U\t%G\t%n' -- {everything} 2>/dev/null")
     if question.files:
         names = " ".join(quote(wanted.path) for wanted in question.files)
         parts.append(f"sums=$(sha256sum -- {names} 2>/dev/null)")
-        parts.append("printf '%s\\n' \"$sums\" | while read -r sum path; do printf 'sum\\t%s\\t%s\\n' \"$sum\" \"$path\"; done")
+        parts.append(
+            'printf \'%s\\n\' "$sums" | while read -r sum path; do printf \'sum\\t%s\\t%s\\n\' "$sum" "$path"; done'
+        )
         parts += [f"shown {quote(w.path)} {w.sha256}" for w in question.files if w.show]
     if question.units:
         names = " ".join(quote(unit) for unit in question.units)
@@ -101,14 +110,16 @@ def facts_script(question: Question) -> str:
     if question.packages:
         names = " ".join(quote(package) for package in question.packages)
         parts.append(
-            "dpkg-query -W -f='package\\t${Package}\\t${db:Status-Status}\\t${Version}\\n'" f" {names} 2>/dev/null"
+            f"dpkg-query -W -f='package\\t${{Package}}\\t${{db:Status-Status}}\\t${{Version}}\\n' {names} 2>/dev/null"
         )
-    parts += [f"getent passwd {quote(user)} >/dev/null && printf 'user\\t%s\\n' {quote(user)}" for user in question.users]
+    parts += [
+        f"getent passwd {quote(user)} >/dev/null && printf 'user\\t%s\\n' {quote(user)}" for user in question.users
+    ]
     if question.ports:
         wanted = "|".join(f"*:{port}" for port in question.ports)
         parts.append(
             "ss -Hltnp 2>/dev/null | while read -r _ _ _ local _ users; do"
-            f" case $local in {wanted}) printf 'port\\t%s\\t%s\\n' \"${{local##*:}}\" \"$users\";; esac; done"
+            f' case $local in {wanted}) printf \'port\\t%s\\t%s\\n\' "$local" "$users";; esac; done'
         )
     if question.database:
         parts.append(_database(question.variables))
@@ -120,7 +131,10 @@ def facts_script(question: Question) -> str:
     if question.app:
         path, host = question.app
         parts.append(
-            _probe("app", f"--unix-socket {paths.APP_SOCKET} -H {quote('Host: ' + host)} {quote('http://app' + path)}")
+            _probe(
+                "app",
+                f"--unix-socket {paths.APP_SOCKET} -H {quote('Host: ' + host)} {quote('http://app' + path)}",
+            )
         )
     parts.append("printf 'end\\n'")
     return "\n".join(parts) + "\n"
@@ -133,7 +147,9 @@ def _probe(name: str, arguments: str) -> str:
 
 
 def _database(variables: tuple[str, ...]) -> str:
-    names = ", ".join(f"'{name}'" for name in (*variables, "version", "server_uuid", "read_only", "gtid_executed", "gtid_purged"))
+    names = ", ".join(
+        f"'{name}'" for name in (*variables, "version", "server_uuid", "read_only", "gtid_executed", "gtid_purged")
+    )
     query = (
         "SELECT 'variable', variable_name, REPLACE(variable_value, '\\n', '') "
         f"FROM performance_schema.global_variables WHERE variable_name IN ({names});"

@@ -63,3 +63,9 @@ def _replace(file: Path, lines: Iterable[str]) -> None:
             where=str(file),
             do="Run the command again as root, or edit the file yourself.",
         ) from reason
+
+
+def has(identity: str, names: Mapping[str, str], *, file: Path = HOSTS) -> bool:
+    """Return whether the stack's lines are there and lead where they should."""
+    words = [line.split() for line in _lines(file) if line.endswith(_mark(identity))]
+    return all(any(line[0] == address and name in line for line in words) for name, address in names.items())

@@ -165,9 +165,7 @@ def environment_value(value: str) -> str:
 def environment_name(value: str) -> str:
     """Check the name of an environment variable that is not one of ours."""
     if value in RESERVED_ENVIRONMENT:
-        raise refused(
-            "is set by Colonnade itself", "choose another name; see the reference of the stack file"
-        )
+        raise refused("is set by Colonnade itself", "choose another name; see the reference of the stack file")
     if matches(ENVIRONMENT_PATTERN, value):
         return value
     repaired = re.sub(r"[^A-Z0-9_]+", "_", value.upper())

@@ -18,9 +18,7 @@ _ENVIRONMENT: Final = ("app", "env")
 _LONGEST_GUESS: Final = 1e6  # a larger number is no misspelt timeout or port
 _NEEDS_MACHINE: Final = {
     ("balancers",): "no balancer: add `[balancers.lb1]` on a line of its own",
-    (
-        "servers",
-    ): "no server: add `[servers.web1]` on a line of its own, and `[servers.web2]` to survive a failure",
+    ("servers",): "no server: add `[servers.web1]` on a line of its own, and `[servers.web2]` to survive a failure",
 }
 
 
@@ -63,15 +61,11 @@ def _sentence(path: Path, detail: ErrorDetails) -> tuple[str, str]:
             what, do = _NEEDS_MACHINE[path].split(": ", 1)
             return f"`{key}`: there is {what}", do
         case "literal_error":
-            what = (
-                f"cannot be {shown(given)}" if isinstance(given, str) else f"must be text, not {_kind(given)}"
-            )
+            what = f"cannot be {shown(given)}" if isinstance(given, str) else f"must be text, not {_kind(given)}"
             return f"`{key}` {what}", _as_choice(path, given)
         case "greater_than_equal" | "less_than_equal":
             wrong, do = (
-                ("small", f"{context['ge']} or more")
-                if "ge" in context
-                else ("large", f"{context['le']} or less")
+                ("small", f"{context['ge']} or more") if "ge" in context else ("large", f"{context['le']} or less")
             )
             return f"`{key}` is {shown(given)}, which is too {wrong}", f"write {do}"
         case _:
@@ -86,9 +80,7 @@ def _missing(path: Path) -> Finding:
     if field and is_table(field):
         inner = table_at(path)
         keys = (
-            [key for key in inner.keys if inner.model and inner.model.model_fields[key].is_required()]
-            if inner
-            else []
+            [key for key in inner.keys if inner.model and inner.model.model_fields[key].is_required()] if inner else []
         )
         needed = " and ".join(f"`{key}`" for key in keys)
         return Finding(path, f"`{dotted(path)}` is missing", f"add a table `[{dotted(path)}]` with {needed}")

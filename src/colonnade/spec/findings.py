@@ -47,6 +47,5 @@ def _ways_out(listed: list[tuple[int, Finding]]) -> str:
         if line not in lines:
             lines.append(line)
     return "\n".join(
-        f"line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}: {do}"
-        for do, lines in lines_of.items()
+        f"line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}: {do}" for do, lines in lines_of.items()
     )

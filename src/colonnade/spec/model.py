@@ -42,9 +42,7 @@ class Table(BaseModel):
 class App(Table):
     """The code base, and how each server runs it."""
 
-    path: Inside = Field(
-        description="Directory of the code base, relative to the stack file.", examples=["app", "."]
-    )
+    path: Inside = Field(description="Directory of the code base, relative to the stack file.", examples=["app", "."])
     start: Command = Field(
         description=(
             "Shell command, run in the release's directory, that starts the app server and stays in the "
@@ -77,8 +75,7 @@ class App(Table):
     build: Command | None = Field(
         default=None,
         description=(
-            "Shell command that makes a release ready: run once per release on each server, in the "
-            "release's directory."
+            "Shell command that makes a release ready: run once per release on each server, in the release's directory."
         ),
         examples=["python3 -m venv --system-site-packages .venv"],
     )
@@ -166,9 +163,7 @@ class Ssh(Table):
         description="User to log in as: root, or one that may use sudo without a password.",
         examples=["root"],
     )
-    port: int = Field(
-        default=22, ge=1, le=65535, description="TCP port of the machines' sshd.", examples=[22]
-    )
+    port: int = Field(default=22, ge=1, le=65535, description="TCP port of the machines' sshd.", examples=[22])
     key: FilePath | None = Field(
         default=None,
         description=(
@@ -226,13 +221,9 @@ class Server(Machine):
 class Stack(Table):
     """Everything that one `colonnade.toml` describes; tables of machines keep the order of the file."""
 
-    name: Label = Field(
-        description="Name of the stack: a DNS label of 40 characters at most.", examples=["foobar"]
-    )
+    name: Label = Field(description="Name of the stack: a DNS label of 40 characters at most.", examples=["foobar"])
     domain: Domain = Field(
-        description=(
-            "Domain that is served, of two labels at least: `www.DOMAIN` is the site, `DOMAIN` leads there."
-        ),
+        description=("Domain that is served, of two labels at least: `www.DOMAIN` is the site, `DOMAIN` leads there."),
         examples=["foobar.com"],
     )
     app: App = Field(description="The code base, and how each server runs it.")

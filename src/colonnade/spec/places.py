@@ -31,7 +31,8 @@ _STRING: Final = re.compile(
     r"|'(?!'')[^'\n]*+'",
     re.DOTALL,
 )
-_SCALAR: Final = re.compile(r"[^\s,\[\]{}#\"'][^,\[\]{}#\n]*+")
+# A date and its time may have a space between them.
+_SCALAR: Final = re.compile(r"[^\s,\[\]{}#\"'=]++(?: [0-9:.]++)?+")
 
 
 @dataclass(frozen=True)

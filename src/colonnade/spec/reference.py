@@ -46,9 +46,7 @@ def _section(table: Table, described: dict[str, Any]) -> str:
     if table.model is None:
         lines += [f"Names match `{ENVIRONMENT_PATTERN}`; values are text.", ""]
         return "\n".join(lines)
-    properties = (
-        described["properties"] if not table.path else described["$defs"][table.model.__name__]["properties"]
-    )
+    properties = described["properties"] if not table.path else described["$defs"][table.model.__name__]["properties"]
     lines += ["| Key | Type | Default | Meaning | Example |", "|---|---|---|---|---|"]
     for key, field in table.model.model_fields.items():
         if not is_table(field):

@@ -38,9 +38,7 @@ def _size(value: object, least: Size) -> Size:
     elif isinstance(value, str) and matches(SIZE_PATTERN, value):
         size = Size(value)
     else:
-        example = (
-            f'write a whole number and its unit in quotes, such as "{least}"; units: K, M, G (1024 each)'
-        )
+        example = f'write a whole number and its unit in quotes, such as "{least}"; units: K, M, G (1024 each)'
         near = re.fullmatch(r"\s*([1-9][0-9]{0,5})\s*([kmgKMG])i?[bB]?\s*", str(value))
         do = f'did you mean "{near[1]}{near[2].upper()}"?' if near else example
         raise refused(f"is {shown(value)}, which is no size", do)

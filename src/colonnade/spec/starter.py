@@ -64,9 +64,7 @@ durability = "available"   # or "strict": rather block writes than run on one co
 
 def starter(name: str, domain: str) -> str:
     """Write the commented file of a new stack; ``UsageError`` if the name or the domain cannot be one."""
-    return _STARTER.format(
-        name=_checked("name", name, label), domain=_checked("domain", domain, checked_domain)
-    )
+    return _STARTER.format(name=_checked("name", name, label), domain=_checked("domain", domain, checked_domain))
 
 
 def _checked(noun: str, value: str, check: Callable[[str], str]) -> str:

@@ -71,9 +71,7 @@ def read_toml(text: str, filename: str) -> dict[str, object]:
         raise _explained(str(error), text, filename) from None
     except RecursionError:
         line = places(text).stopped or 1
-        raise at_line(
-            filename, line, "a value is nested too deeply", "no key needs more than one array"
-        ) from None
+        raise at_line(filename, line, "a value is nested too deeply", "no key needs more than one array") from None
     except ValueError:
         # What int() says of a number with thousands of digits; TOML has no such limit.
         digits = re.search(r"[0-9][0-9_]{3999,}", text)
@@ -95,9 +93,7 @@ def _explained(message: str, text: str, filename: str) -> SpecError:
         if again:
             path, first = again
             line = next(one for one in reversed(seen.defined[path]) if one <= line)
-            return at_line(
-                filename, line, f"`{dotted(path)}` is there already, on line {first}", "keep one of the two"
-            )
+            return at_line(filename, line, f"`{dotted(path)}` is there already, on line {first}", "keep one of the two")
         key = seen.last_key(line)
         what = f"`{dotted(key)}`" if key else "this"
         return at_line(filename, line, f"{what} clashes with a key or table above it", "keep one of the two")

@@ -21,9 +21,7 @@ Address = Annotated[
     str, AfterValidator(checks.address), _text("IP address", anyOf=[{"format": "ipv4"}, {"format": "ipv6"}])
 ]
 UrlPath = Annotated[str, AfterValidator(checks.url_path), _text("URL path", pattern=checks.URL_PATH_PATTERN)]
-Inside = Annotated[
-    str, AfterValidator(checks.inside), _text("relative path", pattern="^[^/]", **_STAYS_INSIDE)
-]
+Inside = Annotated[str, AfterValidator(checks.inside), _text("relative path", pattern="^[^/]", **_STAYS_INSIDE)]
 InsideBelow = Annotated[
     str,
     AfterValidator(checks.inside_below),
@@ -34,9 +32,7 @@ FilePath = Annotated[str, AfterValidator(checks.file_path), _text("file", minLen
 EnvironmentName = Annotated[
     str,
     AfterValidator(checks.environment_name),
-    _text(
-        "name", pattern=checks.ENVIRONMENT_PATTERN, **{"not": {"enum": sorted(checks.RESERVED_ENVIRONMENT)}}
-    ),
+    _text("name", pattern=checks.ENVIRONMENT_PATTERN, **{"not": {"enum": sorted(checks.RESERVED_ENVIRONMENT)}}),
 ]
 EnvironmentValue = Annotated[str, AfterValidator(checks.environment_value), _text("text")]
 SchemaName = Annotated[
@@ -44,11 +40,7 @@ SchemaName = Annotated[
     AfterValidator(checks.schema_name),
     _text("schema name", pattern=checks.SCHEMA_PATTERN, **{"not": {"enum": sorted(checks.SYSTEM_SCHEMAS)}}),
 ]
-Package = Annotated[
-    str, AfterValidator(checks.package), _text("Debian package", pattern=checks.PACKAGE_PATTERN)
-]
+Package = Annotated[str, AfterValidator(checks.package), _text("Debian package", pattern=checks.PACKAGE_PATTERN)]
 User = Annotated[str, AfterValidator(checks.user), _text("Linux user", pattern=checks.USER_PATTERN)]
 Memory = Annotated[Size, PlainValidator(memory_size), _AS_WRITTEN, _text("size", pattern=SIZE_PATTERN)]
-BufferPool = Annotated[
-    Size, PlainValidator(buffer_pool_size), _AS_WRITTEN, _text("size", pattern=SIZE_PATTERN)
-]
+BufferPool = Annotated[Size, PlainValidator(buffer_pool_size), _AS_WRITTEN, _text("size", pattern=SIZE_PATTERN)]

@@ -55,14 +55,14 @@ class MysqlSession:
                 host=url.host,
                 port=url.port,
                 user=url.user,
-                password=url.password,
+                password=url.password.encode(),  # given as str, PyMySQL would make it latin-1
                 database=url.name,
                 charset="utf8mb4",
                 autocommit=True,
                 connect_timeout=connect_timeout,
                 read_timeout=answer_timeout,
                 write_timeout=answer_timeout,
-                ssl=_encrypted_unverified(),
+                ssl=_TLS,
             )
         try:
             self.execute(
@@ -106,10 +106,13 @@ class MysqlSession:
 def _encrypted_unverified() -> ssl.SSLContext:
     # TLS makes caching_sha2_password take the password without an exchange of RSA keys. The stack's
     # certificates are MySQL's own, made by itself, so there is nothing yet to verify them against.
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+_TLS = _encrypted_unverified()
 
 
 @contextmanager

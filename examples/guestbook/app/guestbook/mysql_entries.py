@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from guestbook.settings import DatabaseUrl
 
 _CONNECT_TIMEOUT = 2.0
-_ANSWER_TIMEOUT = 4.0
+# A commit may wait for a standby's acknowledgement, and a moment longer when one is being replaced. Reads wait for nobody.
+_WRITE_TIMEOUT = 4.0
+_READ_TIMEOUT = 2.0
 _PROBE_TIMEOUT = 1.0
 _PROBE_DEADLINE = 2.5
 
@@ -40,8 +42,8 @@ class MysqlEntries:
 
     def __init__(self, primary: DatabaseUrl, replica: DatabaseUrl, *, connections: int) -> None:
         self._urls = {"primary": primary, "replica": replica}
-        self._primary = _pool(primary, connections)
-        self._replica = _pool(replica, connections)
+        self._primary = _pool(primary, connections, _WRITE_TIMEOUT)
+        self._replica = _pool(replica, connections, _READ_TIMEOUT)
 
     def add(self, draft: Draft, key: str) -> Saved:
         """Save on the primary, once per key, however often it is asked."""
@@ -97,9 +99,9 @@ class MysqlEntries:
         return {role: reports.get(role, late) for role in self._urls}
 
 
-def _pool(url: DatabaseUrl, connections: int) -> Pool[MysqlSession]:
+def _pool(url: DatabaseUrl, connections: int, answer_timeout: float) -> Pool[MysqlSession]:
     def connect() -> MysqlSession:
-        return MysqlSession(url, connect_timeout=_CONNECT_TIMEOUT, answer_timeout=_ANSWER_TIMEOUT)
+        return MysqlSession(url, connect_timeout=_CONNECT_TIMEOUT, answer_timeout=answer_timeout)
 
     return Pool(connect, size=connections)
 

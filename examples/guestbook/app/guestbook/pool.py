@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _WAIT_FOR_CONNECTION = 2.0
+# Who has waited this long is told so, rather than made to wait for a second attempt.
+_PATIENCE = 2.0
 
 
 class SessionError(Exception):
@@ -79,11 +81,12 @@ class Pool(Generic[S]):
         Raises UnavailableError if that did not help. What the work itself raises goes through, and costs the
         connection.
         """
+        give_up = self._clock() + _PATIENCE
         with self._breaker.attempt():
             try:
                 return self._once(work, new=False)
             except SessionError as error:
-                if error.timed_out:  # the visitor has waited long enough
+                if error.timed_out or self._clock() > give_up:
                     raise
             return self._once(work, new=True)
 

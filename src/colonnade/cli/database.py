@@ -1,0 +1,5 @@
+"""Verbs to come."""
+
+from typing import Any
+
+COMMANDS: tuple[Any, ...] = ()

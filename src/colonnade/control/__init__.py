@@ -1,0 +1,1 @@
+"""Joins what decides and what does: observe, plan, apply, look."""

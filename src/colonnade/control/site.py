@@ -1,0 +1,30 @@
+"""A stack together with all that is needed to work on it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from colonnade.adapters.private import PrivateDirectory
+from colonnade.ports import Remote
+from colonnade.render import Desired, Platform, Release, render_machine, secret_names
+from colonnade.secret import Secret
+from colonnade.topology import Machine, Topology
+
+
+@dataclass(frozen=True)
+class Site:
+    """The placed stack, the way to its machines, its private directory and the code base as it is now."""
+
+    topology: Topology
+    remote: Remote
+    private: PrivateDirectory
+    release: Release
+
+    @cached_property
+    def secrets(self) -> Mapping[str, Secret]:
+        """The stack's passwords, generated when first needed."""
+        return self.private.secrets(secret_names(self.topology))
+
+    def desired(self, machine: Machine, platform: Platform) -> Desired:
+        """Return what a machine should be."""
+        return render_machine(self.topology, machine, platform, self.secrets, self.release)

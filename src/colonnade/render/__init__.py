@@ -1,0 +1,42 @@
+"""Topology to files: everything that a machine should be, as values."""
+
+from colonnade.render.database import secret_names
+from colonnade.render.machine import packages, render_machine, sources
+from colonnade.render.model import (
+    Account,
+    App,
+    DatabaseRole,
+    Desired,
+    Directory,
+    File,
+    Package,
+    Release,
+    Source,
+    Unit,
+    User,
+    Wave,
+    fingerprint,
+)
+from colonnade.render.platform import Platform, platform_of
+
+__all__ = [
+    "Account",
+    "App",
+    "DatabaseRole",
+    "Desired",
+    "Directory",
+    "File",
+    "Package",
+    "Platform",
+    "Release",
+    "Source",
+    "Unit",
+    "User",
+    "Wave",
+    "fingerprint",
+    "packages",
+    "platform_of",
+    "render_machine",
+    "secret_names",
+    "sources",
+]

@@ -1,0 +1,174 @@
+"""A server's MySQL: its configuration, its accounts, its role."""
+
+from collections.abc import Mapping
+from importlib import resources
+
+from colonnade import paths
+from colonnade.render.model import (
+    Account,
+    DatabaseRole,
+    Directory,
+    File,
+    Package,
+    Source,
+    Unit,
+    Wave,
+    fingerprint,
+)
+from colonnade.render.platform import Platform
+from colonnade.render.text import render
+from colonnade.render.web import READER, WRITER
+from colonnade.secret import Secret
+from colonnade.topology import MYSQL_PORT, Machine, Topology, replication_account
+
+MIB = 1 << 20
+OTHERS_SHARE = 448 * MIB
+"""Bytes of a machine's memory that Nginx, the application and MySQL's own overhead need before the buffer pool grows."""
+SMALLEST_POOL = 64 * MIB
+SMALL_MACHINE = 2048 * MIB
+
+DROP_IN = "/etc/systemd/system/mysql.service.d/colonnade.conf"
+BOOTSTRAP = "/etc/mysql/colonnade-bootstrap.sql"
+APPARMOR = "/etc/apparmor.d/local/usr.sbin.mysqld"
+ORACLE_KEY = "/etc/apt/keyrings/colonnade-mysql.asc"
+
+
+def secret_names(topology: Topology) -> tuple[str, ...]:
+    """Return the names of the passwords that MySQL's accounts need, one for each purpose."""
+    return (
+        f"mysql-{WRITER}",
+        f"mysql-{READER}",
+        *(f"mysql-{replication_account(m.server or m.name)}" for m in topology.servers),
+    )
+
+
+def mysql_packages(topology: Topology, platform: Platform) -> tuple[Package, ...]:
+    """Return MySQL's packages and the suite that they come from."""
+    origin = topology.stack.database.packages or platform.mysql_packages
+    suite = "sid" if origin == "debian-unstable" else ""
+    return (Package("mysql-server", suite), Package("mysql-client", suite))
+
+
+def mysql_sources(topology: Topology, platform: Platform) -> tuple[File, ...]:
+    """Return the package source that MySQL comes from, if it is not the system's own."""
+    origin = topology.stack.database.packages or platform.mysql_packages
+    head = "# Written by Colonnade; edits are overwritten by the next apply.\n"
+    if origin == "debian-unstable":
+        return (
+            File(
+                "/etc/apt/preferences.d/colonnade-unstable",
+                f"{head}# Debian's unstable is for MySQL alone: nothing else comes from it unless asked for by name.\n"
+                "Package: *\nPin: release n=sid\nPin-Priority: 100\n",
+            ),
+            File(
+                "/etc/apt/sources.list.d/colonnade-unstable.sources",
+                f"{head}Types: deb\nURIs: http://deb.debian.org/debian\nSuites: sid\nComponents: main\n"
+                "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n",
+            ),
+        )
+    if origin == "oracle":
+        key = resources.files("colonnade.render").joinpath("keys/mysql.asc").read_text()
+        return (
+            File(ORACLE_KEY, key),
+            File(
+                "/etc/apt/preferences.d/colonnade-mysql",
+                f"{head}# Oracle's repository is for MySQL alone.\n"
+                "Package: *\nPin: origin repo.mysql.com\nPin-Priority: -1\n\n"
+                "Package: mysql-* libmysqlclient*\nPin: origin repo.mysql.com\nPin-Priority: 900\n",
+            ),
+            File(
+                "/etc/apt/sources.list.d/colonnade-mysql.sources",
+                f"{head}Types: deb\nURIs: http://repo.mysql.com/apt/{platform.system}\nSuites: {platform.codename}\n"
+                f"Components: mysql-8.4-lts\nSigned-By: {ORACLE_KEY}\n",
+            ),
+        )
+    return ()
+
+
+def buffer_pool(topology: Topology, machine: Machine, platform: Platform) -> int:
+    """Return the bytes of InnoDB's buffer pool: as the file says, else half of what the others leave."""
+    if topology.stack.database.buffer_pool is not None:
+        return topology.stack.database.buffer_pool
+    memory = machine.memory or platform.memory
+    return max(SMALLEST_POOL, (memory - OTHERS_SHARE) // 2 // SMALLEST_POOL * SMALLEST_POOL)
+
+
+def settings(topology: Topology, machine: Machine, platform: Platform) -> dict[str, str]:
+    """Return the dynamic settings, as MySQL shows them: they are compared with the running server's."""
+    replica = machine != topology.primary
+    return {
+        "binlog_expire_logs_seconds": str(7 * 24 * 3600),
+        "innodb_buffer_pool_size": str(buffer_pool(topology, machine, platform)),
+        "long_query_time": "1.000000",
+        "max_allowed_packet": str(64 * MIB),
+        "max_connect_errors": "1000000",
+        "max_connections": "151",
+        "read_only": "ON" if replica else "OFF",
+        "super_read_only": "ON" if replica else "OFF",
+    }
+
+
+def mysql_files(topology: Topology, machine: Machine, platform: Platform) -> tuple[File, ...]:
+    """Return MySQL's configuration, its unit's changes and what a new data directory begins with."""
+    config = render(
+        "mysql.cnf.j2",
+        stack=topology.name,
+        server=machine.server,
+        address=machine.address,
+        server_id=machine.server_id,
+        data=paths.MYSQL_DATA,
+        socket=paths.MYSQL_SOCKET,
+        port=MYSQL_PORT,
+        small=(machine.memory or platform.memory) < SMALL_MACHINE,
+        settings=sorted(settings(topology, machine, platform).items()),
+    )
+    drop_in = render("mysql.service.conf.j2", socket=paths.MYSQL_SOCKET, config=paths.MYSQL_CONFIG)
+    return (
+        File(paths.MYSQL_CONFIG, config, check="mysqld --defaults-file={file} --validate-config --user=mysql"),
+        File(BOOTSTRAP, render("mysql-bootstrap.sql.j2")),
+        File(DROP_IN, drop_in),
+        File(
+            APPARMOR,
+            render("mysql-apparmor.j2", data=paths.MYSQL_DATA, config=paths.MYSQL_CONFIG),
+            after="[ ! -e /sys/kernel/security/apparmor/profiles ] || apparmor_parser -r /etc/apparmor.d/usr.sbin.mysqld",
+        ),
+    )
+
+
+def mysql_directories() -> tuple[Directory, ...]:
+    """Return MySQL's data directory: its own, so that one which was there before is never touched."""
+    return (Directory(paths.MYSQL_DATA, 0o750, "mysql", "mysql"),)
+
+
+def mysql_unit(files: tuple[File, ...], dynamic: Mapping[str, str]) -> Unit:
+    """Return MySQL's unit: restarted for what cannot be set in the running server, and for nothing else."""
+    by_path = {file.path: file for file in files}
+    static = "\n".join(
+        line for line in by_path[paths.MYSQL_CONFIG].text.splitlines() if line.partition(" = ")[0] not in dynamic
+    )
+    return Unit(
+        "mysql.service",
+        restart={paths.MYSQL_CONFIG: fingerprint([static]), DROP_IN: by_path[DROP_IN].sha256},
+        wave=Wave.DATABASE,
+    )
+
+
+def mysql_role(topology: Topology, machine: Machine, platform: Platform, secrets: Mapping[str, Secret]) -> DatabaseRole:
+    """Return what MySQL on this machine should be: the primary with the accounts, or a replica with its source."""
+    schema = topology.stack.database_name
+    dynamic = settings(topology, machine, platform)
+    if machine != topology.primary:
+        account = replication_account(machine.server or machine.name)
+        primary = topology.primary
+        source = Source(
+            primary.server or primary.name, primary.address, MYSQL_PORT, account, secrets[f"mysql-{account}"]
+        )
+        return DatabaseRole("replica", schema, source=source, settings=dynamic)
+    accounts = [
+        Account(WRITER, secrets[f"mysql-{WRITER}"], (f"ALL PRIVILEGES ON `{schema}`.*",)),
+        Account(READER, secrets[f"mysql-{READER}"], (f"SELECT ON `{schema}`.*",)),
+    ]
+    for server in topology.servers:
+        name = replication_account(server.server or server.name)
+        accounts.append(Account(name, secrets[f"mysql-{name}"], ("BACKUP_ADMIN, REPLICATION SLAVE ON *.*",), tls=True))
+    return DatabaseRole("primary", schema, accounts=tuple(accounts), settings=dynamic)

@@ -1,0 +1,153 @@
+"""A balancer's files: HAProxy for the world, and the zone's name server. And a server's HAProxy, which is the same program."""
+
+from colonnade import paths
+from colonnade.render.model import Directory, File, Package, Unit, Wave, fingerprint
+from colonnade.render.text import render
+from colonnade.topology import (
+    DNS_PORT,
+    HTTP_PORT,
+    LOCAL_PRIMARY_PORT,
+    LOCAL_REPLICA_PORT,
+    MYSQL_PORT,
+    NGINX_PORT,
+    Machine,
+    Topology,
+)
+
+MAXCONN = 8000
+"""Connections at once; HAProxy needs two files for each, and refuses to start if it may not have them."""
+LIMIT_NOFILE = 20000
+
+SORRY = "/etc/haproxy/errors/colonnade-503.http"
+DROP_IN = "/etc/systemd/system/haproxy.service.d/colonnade.conf"
+STATIC_MAXCONN = 512
+
+
+def haproxy_packages() -> tuple[Package, ...]:
+    """Return what HAProxy and asking it needs."""
+    return (Package("haproxy"), Package("socat"))
+
+
+def haproxy_files(topology: Topology, machine: Machine) -> tuple[File, ...]:
+    """Return HAProxy's files for one machine, whatever its roles."""
+    app = topology.stack.app
+    backends = [
+        {
+            "name": "app",
+            "check": app.health,
+            "checked": True,
+            "maxconn": app.concurrency,
+            "maxconn_why": "what the application of one server handles at once ([app] concurrency)",
+        },
+    ]
+    if app.static:
+        backends.append(
+            {
+                "name": "static",
+                "check": "/.colonnade/nginx",
+                "checked": True,
+                "maxconn": STATIC_MAXCONN,
+                "maxconn_why": "files cost Nginx little",
+            }
+        )
+    backends += [{**backend, "name": f"{backend['name']}_unchecked", "checked": False} for backend in backends]
+    config = render(
+        "haproxy.cfg.j2",
+        stack=topology.name,
+        machine=machine.name,
+        address=machine.address,
+        balancer=machine.balancer,
+        server=machine.server,
+        servers=[{"name": m.server, "address": m.address} for m in topology.servers],
+        primary={"name": topology.primary.server, "address": topology.primary.address},
+        replicas=[{"name": m.server, "address": m.address} for m in topology.replicas],
+        backends=backends,
+        static=app.static,
+        app_timeout=app.timeout,
+        www=topology.www,
+        apex=topology.apex,
+        maxconn=MAXCONN,
+        socket=paths.HAPROXY_SOCKET,
+        state_file=paths.HAPROXY_STATE,
+        sorry_file=SORRY,
+        http_port=HTTP_PORT,
+        nginx_port=NGINX_PORT,
+        mysql_port=MYSQL_PORT,
+        local_primary_port=LOCAL_PRIMARY_PORT,
+        local_replica_port=LOCAL_REPLICA_PORT,
+    )
+    drop_in = render(
+        "haproxy.service.conf.j2",
+        limit_nofile=LIMIT_NOFILE,
+        socket=paths.HAPROXY_SOCKET,
+        state_file=paths.HAPROXY_STATE,
+    )
+    sorry = render("haproxy-sorry.http.j2", www=topology.www).replace("\n", "\r\n", 6)
+    return (
+        File(SORRY, sorry),
+        # The page may be as new as the file that names it: while the file is checked it is read from where it is now.
+        File(
+            paths.HAPROXY_CONFIG,
+            config,
+            check=f'sed "s#{SORRY}#$(there {SORRY})#" {{file}} | haproxy -c -f /dev/stdin',
+        ),
+        File(DROP_IN, drop_in),
+    )
+
+
+def haproxy_unit(machine: Machine, files: tuple[File, ...]) -> Unit:
+    """Return HAProxy's unit: all of its configuration is reloaded, only the unit's own limits need a restart."""
+    by_path = {file.path: file.sha256 for file in files}
+    return Unit(
+        "haproxy.service",
+        restart={DROP_IN: by_path[DROP_IN]},
+        reload={path: by_path[path] for path in (paths.HAPROXY_CONFIG, SORRY)},
+        wave=Wave.BALANCER if machine.balancer else Wave.SERVER,
+    )
+
+
+def dns_packages() -> tuple[Package, ...]:
+    """Return what the name server needs."""
+    return (Package("knot"), Package("knot-dnsutils"))
+
+
+def dns_files(topology: Topology, machine: Machine) -> tuple[File, ...]:
+    """Return the name server's configuration and the zone."""
+    zone_path = f"{paths.ZONES}/{topology.apex}.zone"
+    config = render(
+        "knot.conf.j2",
+        stack=topology.name,
+        machine=machine.name,
+        address=machine.address,
+        port=DNS_PORT,
+        apex=topology.apex,
+        storage=paths.ZONES,
+        zone_file=zone_path,
+    )
+    zone = render(
+        "zone.j2",
+        stack=topology.name,
+        apex=topology.apex,
+        name_servers=topology.name_servers,
+        virtual_ip=topology.virtual_ip,
+        kind="AAAA" if ":" in topology.virtual_ip else "A",
+    )
+    return (
+        File(paths.KNOT_CONFIG, config, mode=0o640, group="knot", check="knotc -c {file} conf-check"),
+        File(zone_path, zone, owner="knot", group="knot", check=f"kzonecheck -o {topology.apex} {{file}}"),
+    )
+
+
+def dns_unit(files: tuple[File, ...], machine: Machine) -> Unit:
+    """Return the name server's unit; a zone and a configuration are both reloaded, another address is bound anew."""
+    return Unit(
+        "knot.service",
+        restart={"listen": fingerprint([machine.address])},
+        reload={file.path: file.sha256 for file in files},
+        wave=Wave.BALANCER,
+    )
+
+
+def dns_directories() -> tuple[Directory, ...]:
+    """Return where zones are kept."""
+    return (Directory(paths.ZONES, 0o750, "knot", "knot"),)

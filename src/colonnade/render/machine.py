@@ -1,0 +1,85 @@
+"""One machine's whole: the parts that its roles ask for, put together."""
+
+from collections.abc import Mapping
+
+from colonnade.render import database, edge, web
+from colonnade.render.model import Desired, Directory, File, Package, Release, Unit, User
+from colonnade.render.platform import Platform
+from colonnade.render.text import render
+from colonnade.secret import Secret
+from colonnade.topology import DNS_PORT, HTTP_PORT, MYSQL_PORT, NGINX_PORT, Machine, Topology
+
+SYSCTL = "/etc/sysctl.d/60-colonnade.conf"
+JOURNALD = "/etc/systemd/journald.conf.d/colonnade.conf"
+
+
+def _every_machine() -> tuple[tuple[File, ...], tuple[Unit, ...]]:
+    sysctl, journald = File(SYSCTL, render("sysctl.conf.j2")), File(JOURNALD, render("journald.conf.j2"))
+    return (sysctl, journald), (
+        Unit("systemd-journald.service", restart={JOURNALD: journald.sha256}),
+        Unit("systemd-sysctl.service", restart={SYSCTL: sysctl.sha256}, runs=False),
+    )
+
+
+def packages(topology: Topology, machine: Machine, platform: Platform) -> tuple[Package, ...]:
+    """Return what is installed on a machine, in order: the system's own suite before any other."""
+    wanted = list(edge.haproxy_packages())
+    if machine.balancer:
+        wanted += edge.dns_packages()
+    if machine.server:
+        wanted += [*web.web_packages(topology), *database.mysql_packages(topology, platform)]
+    return tuple(sorted(set(wanted), key=lambda package: (package.suite, package.name)))
+
+
+def sources(topology: Topology, machine: Machine, platform: Platform) -> tuple[File, ...]:
+    """Return apt's files for a machine."""
+    return database.mysql_sources(topology, platform) if machine.server else ()
+
+
+def render_machine(
+    topology: Topology, machine: Machine, platform: Platform, secrets: Mapping[str, Secret], release: Release
+) -> Desired:
+    """Return all that one machine should be.
+
+    ``secrets`` has a password for each of ``secret_names``.
+    """
+    files, units = _every_machine()
+    haproxy = edge.haproxy_files(topology, machine)
+    files += haproxy
+    units += (edge.haproxy_unit(machine, haproxy),)
+    ports: tuple[int, ...] = ()
+    made: list[Directory] = []
+    users: tuple[User, ...] = ()
+    role, app = None, None
+    if machine.balancer:
+        dns = edge.dns_files(topology, machine)
+        files += dns
+        units += (edge.dns_unit(dns, machine),)
+        made += edge.dns_directories()
+        ports += (DNS_PORT, HTTP_PORT)
+    if machine.server:
+        nginx, application = web.nginx_files(topology, machine), web.app_files(topology, machine, secrets)
+        mysql = database.mysql_files(topology, machine, platform)
+        role = database.mysql_role(topology, machine, platform, secrets)
+        files += nginx + application + mysql
+        units += (
+            database.mysql_unit(mysql, role.settings),
+            web.nginx_unit(nginx),
+            web.app_unit(topology, application, release),
+        )
+        made += [*web.app_directories(), *database.mysql_directories()]
+        users = web.app_users()
+        app = web.app_part(topology, machine, release)
+        ports += (MYSQL_PORT, NGINX_PORT)
+    return Desired(
+        machine=machine.name,
+        packages=packages(topology, machine, platform),
+        sources=sources(topology, machine, platform),
+        users=users,
+        directories=tuple(sorted(made, key=lambda directory: directory.path)),
+        files=tuple(sorted(files, key=lambda file: file.path)),
+        units=units,
+        database=role,
+        app=app,
+        ports=ports,
+    )

@@ -1,0 +1,175 @@
+"""What a machine should look like: plain values, compared with facts by ``rollout``."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from typing import Literal
+
+from colonnade.secret import Secret
+
+
+class Wave(Enum):
+    """Which redundant part of the stack a reload or restart takes away for a moment."""
+
+    NONE = "none"
+    BALANCER = "balancer"
+    DATABASE = "database"
+    SERVER = "server"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file, whole. A secret one is never shown and never fetched."""
+
+    path: str
+    text: str = field(repr=False)
+    mode: int = 0o644
+    owner: str = "root"
+    group: str = "root"
+    secret: bool = False
+    check: str = ""
+    """Shell command that the program which will read the file checks it with; ``{file}`` is the staged copy."""
+    after: str = ""
+    """Shell command that makes a change of this file known where no unit's reload does."""
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of the content, as sha256sum prints it."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A directory with its rights."""
+
+    path: str
+    mode: int = 0o755
+    owner: str = "root"
+    group: str = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A system account without login."""
+
+    name: str
+    home: str
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package; ``suite`` names the release that it and what it needs come from, if not the system's own."""
+
+    name: str
+    suite: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A systemd unit that should be enabled and run.
+
+    ``restart`` and ``reload`` map the paths that it reads to digests of what matters to it there: if
+    any of ``restart`` is not what it was started with it is restarted, if any of ``reload`` it is reloaded.
+    """
+
+    name: str
+    restart: Mapping[str, str] = field(default_factory=dict)
+    reload: Mapping[str, str] = field(default_factory=dict)
+    wave: Wave = Wave.NONE
+    runs: bool = True
+    """False: a unit that does its work and ends, so that it need not be active."""
+    after_release: bool = False
+    """True: it can only start when a release of the code base is in place."""
+    probe: tuple[str, str] | None = None
+    """Path and Host header that the application's socket must answer with 200 before the unit counts as up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A MySQL account. ``grants`` are GRANT statements' middle parts: ``SELECT ON `app`.*``."""
+
+    name: str
+    password: Secret
+    grants: tuple[str, ...]
+    tls: bool = False
+
+    @property
+    def digest(self) -> str:
+        """Names this definition, password included; the password (256 random bits) cannot be found from it."""
+        return fingerprint([self.name, self.password.reveal(), *self.grants, str(self.tls)])
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a replica's changes come from."""
+
+    server: str
+    address: str
+    port: int
+    account: str
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseRole:
+    """What MySQL on this machine should be."""
+
+    role: Literal["primary", "replica"]
+    schema: str
+    accounts: tuple[Account, ...] = ()
+    source: Source | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Dynamic settings: set in the running server when they differ, never restarted for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One immutable build of the code base, named by its content."""
+
+    identity: str
+    archive: bytes = field(repr=False)
+    """An uncompressed tar of its files."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The application server's part of a server."""
+
+    release: Release
+    build: str | None
+    migrate: str | None
+    runs_migration: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """All that one machine should be."""
+
+    machine: str
+    packages: tuple[Package, ...] = ()
+    sources: tuple[File, ...] = ()
+    """Files that apt needs before anything is installed."""
+    users: tuple[User, ...] = ()
+    directories: tuple[Directory, ...] = ()
+    files: tuple[File, ...] = ()
+    units: tuple[Unit, ...] = ()
+    database: DatabaseRole | None = None
+    app: App | None = None
+    ports: tuple[int, ...] = ()
+    """TCP ports of ours, in which another program would be in the way."""
+
+    @property
+    def all_files(self) -> tuple[File, ...]:
+        """Every file, apt's first."""
+        return (*self.sources, *self.files)
+
+
+def fingerprint(parts: Iterable[str]) -> str:
+    """Return 16 hex digits that name a sequence of texts."""
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode()
+        digest.update(f"{len(encoded)}:".encode() + encoded)
+    return digest.hexdigest()[:16]

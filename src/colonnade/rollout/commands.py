@@ -1,0 +1,329 @@
+"""The shell commands of each kind of step."""
+
+from shlex import quote
+from typing import assert_never
+
+from colonnade import paths
+from colonnade.render import Account
+from colonnade.rollout.steps import (
+    ActivateRelease,
+    AddUser,
+    ChangeUnit,
+    DaemonReload,
+    Drain,
+    FollowSource,
+    InitialiseDatabase,
+    InstallPackages,
+    MakeDirectory,
+    Migrate,
+    PrepareSchema,
+    PutFile,
+    PutRelease,
+    Ready,
+    RecordManifest,
+    RemoveFile,
+    RemoveRelease,
+    SetVariables,
+    Step,
+)
+from colonnade.rollout.units import loaded_configuration
+
+Files = dict[str, bytes]
+
+SHELL_FUNCTIONS = rf"""
+mark() {{
+  # A unit's record: fingerprints of what it was restarted and reloaded with; "keep" leaves one as it is.
+  restart=- reload=-
+  [ ! -r {paths.LOADED}/"$1" ] || read -r restart reload < {paths.LOADED}/"$1"
+  [ "$2" = keep ] || restart=$2
+  [ "$3" = keep ] || reload=$3
+  write_down {paths.LOADED}/"$1" "$restart $reload"
+}}
+there() {{ if [ -e {paths.STAGING}/files"$1" ]; then printf %s {paths.STAGING}/files"$1"; else printf %s "$1"; fi; }}
+stage_file() {{
+  mkdir -p "$(dirname "$1")"
+  # A file that is not ours yet is kept as it was.
+  if [ -e "$1" ] && ! grep -qsF " $1" {paths.MANIFEST} && [ ! -e {paths.ORIGINALS}"$1" ]; then
+    mkdir -p {paths.ORIGINALS}"$(dirname "$1")"
+    cp -a "$1" {paths.ORIGINALS}"$1"
+  fi
+  rm -f "$2"
+  # The copy belongs to its owner before it holds anything that others may not read.
+  (umask 077; cp {paths.STAGING}/files"$1" "$2")
+  chown "$4" "$2"
+  chmod "$3" "$2"
+}}
+sql() {{ mysql -u root --connect-timeout=10 "$@"; }}
+until_true() {{
+  # until_true SECONDS WHAT COMMAND...: asks again every fifth of a second, and says what it waited for in vain.
+  tries=$(($1 * 5)) what=$2
+  shift 2
+  until "$@"; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || {{ echo "waited in vain for: $what"; return 1; }}
+    sleep 0.2
+  done
+}}
+mysql_answers() {{ timeout 5 mysql -u root --connect-timeout=2 -e 'SELECT 1' >/dev/null 2>&1; }}
+app_answers() {{
+  code=$(curl -s -o {paths.STAGING}/answer -m 5 -w '%{{http_code}}' --unix-socket {paths.APP_SOCKET} -H "Host: $2" "http://app$1" 2>/dev/null) || code=000
+  [ "$code" = 200 ]
+}}
+explain_app() {{
+  echo "The application did not become healthy: GET $1 with Host $2 on {paths.APP_SOCKET} answered $code (000: nothing listens)."
+  head -c 600 {paths.STAGING}/answer 2>/dev/null || true
+  echo "Its last lines:"
+  journalctl -u {paths.APP_UNIT} -n 25 --no-pager -o cat 2>/dev/null || true
+}}
+proxy() {{ echo "$1" | timeout 5 socat -t 5 - UNIX-CONNECT:{paths.HAPROXY_SOCKET}; }}
+proxy_servers() {{ proxy 'show stat' | awk -F, -v s="$1" '$2 == s'; }}
+set_servers() {{
+  # set_servers SERVER STATE BACKEND...: a backend that this balancer does not have is skipped.
+  server=$1 state=$2
+  shift 2
+  known=$(proxy 'show stat' | awk -F, -v s="$server" '$2 == s {{print $1}}')
+  for backend in "$@"; do
+    case " $(echo $known) " in *" $backend "*) proxy "set server $backend/$server state $state" ;; esac
+  done
+}}
+idle() {{ [ "$(proxy_servers "$1" | awk -F, '{{n += $3 + $5}} END {{print n + 0}}')" = 0 ]; }}
+checks_pass() {{ ! proxy_servers "$1" | awk -F, '$1 !~ /_unchecked$/ {{print $37}}' | grep -qv 'L7OK'; }}
+"""
+
+
+def commands(step: Step, number: int) -> tuple[list[str], Files]:  # noqa: C901, PLR0911  one branch for each kind of step
+    """Return a step's commands, and the files that they need below the staging directory."""
+    match step:
+        case InstallPackages():
+            return _install(step), {}
+        case AddUser(user):
+            command = f"useradd --system --user-group --no-create-home --shell /usr/sbin/nologin --home-dir {quote(user.home)} {user.name}"
+            return [f"getent passwd {user.name} >/dev/null || {command}"], {}
+        case MakeDirectory(directory):
+            rights = f"-m {directory.mode:o} -o {directory.owner} -g {directory.group}"
+            return [f"install -d {rights} {quote(directory.path)}"], {}
+        case PutFile():
+            raise AssertionError("files are put together, by the script")
+        case RemoveFile(path):
+            return [f"rm -f {quote(path)}"], {}
+        case RecordManifest(entries):
+            text = "".join(f"{digest} {path}\n" for path, digest in entries.items())
+            name = f"sql/manifest-{number}"
+            return [
+                f"cp {paths.STAGING}/{name} {paths.MANIFEST}.new",
+                f"mv -f {paths.MANIFEST}.new {paths.MANIFEST}",
+            ], {name: text.encode()}
+        case DaemonReload():
+            return ["systemctl daemon-reload"], {}
+        case InitialiseDatabase():
+            return _initialise(), {}
+        case ChangeUnit():
+            return _unit(step), {}
+        case SetVariables(settings):
+            statements = [f"SET GLOBAL {name} = {value};" for name, value in _opening_last(dict(settings))]
+            return _sql(number, statements, wait=True)
+        case PrepareSchema(schema, accounts):
+            statements = [f"CREATE DATABASE IF NOT EXISTS `{schema}`;"]
+            for account in accounts:
+                statements += _account(account)
+            return _sql(number, statements, wait=True)
+        case FollowSource():
+            return _follow(step, number)
+        case PutRelease():
+            return _release(step)
+        case Migrate(release, command):
+            return _migrate(release, command), {}
+        case ActivateRelease(release):
+            link = f"{paths.APP_HOME}/.current.colonnade-new"
+            return [f"ln -sfn releases/{release} {link}", f"mv -fT {link} {paths.CURRENT}"], {}
+        case RemoveRelease(release):
+            return [f"rm -rf {paths.RELEASES}/{quote(release)}"], {}
+        case Drain(server, backends, seconds):
+            return [
+                f": >{paths.DRAINED}/{server}",
+                f"set_servers {server} drain {' '.join(backends)}",
+                f"until_true {seconds} 'the last requests of {server} to finish' idle {server}",
+            ], {}
+        case Ready(server, backends, seconds):
+            return [
+                f"until_true {seconds} 'the checks of {server} to pass on this balancer' checks_pass {server}",
+                f"set_servers {server} ready {' '.join(backends)}",
+                f"rm -f {paths.DRAINED}/{server}",
+            ], {}
+        case _:
+            assert_never(step)
+
+
+def install_commands(packages: tuple[str, ...], suite: str) -> list[str]:
+    """Return the commands that install packages without starting what they bring: its configuration is not there yet."""
+    if not packages:
+        return []
+    target = f" -t {suite}" if suite else ""
+    names = " ".join(quote(name) for name in packages)
+    options = "-o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
+    return [
+        f"apt-get -q -y {options} --no-install-recommends{target} install {names}",
+    ]
+
+
+def _install(step: InstallPackages) -> list[str]:
+    policy, ours = "/usr/sbin/policy-rc.d", "# colonnade: nothing starts before it is configured"
+    return [
+        "dpkg --configure -a --force-confdef --force-confold",
+        f"if [ ! -e {policy} ] || grep -q '^# colonnade' {policy}; then",
+        f"  printf '#!/bin/sh\\n{ours}\\nexit 101\\n' >{policy}; chmod 755 {policy}",
+        "fi",
+        "apt-get -q -o DPkg::Lock::Timeout=120 update",
+        *(f"echo {quote(name)} >>{paths.INSTALLED}" for name in step.packages),
+        *install_commands(step.packages, step.suite),
+        f"! grep -qs '^# colonnade' {policy} || rm -f {policy}",
+    ]
+
+
+def _initialise() -> list[str]:
+    new = f"{paths.MYSQL_DATA}.new"
+    return [
+        # Made beside its place and renamed when it is whole: half a data directory never looks like one.
+        f"rm -rf {new}",
+        f"install -d -m 750 -o mysql -g mysql {new}",
+        f"mysqld --defaults-file={paths.MYSQL_CONFIG} --user=mysql --datadir={new} --read-only=OFF --super-read-only=OFF"
+        " --initialize-insecure --init-file=/etc/mysql/colonnade-bootstrap.sql",
+        f"sync -f {new}",
+        f"rmdir {paths.MYSQL_DATA}",
+        f"mv -T {new} {paths.MYSQL_DATA}",
+    ]
+
+
+def _unit(step: ChangeUnit) -> list[str]:
+    name = step.unit.name
+    record = loaded_configuration(step.unit)
+    lines = {
+        "enable": [f"systemctl unmask -q {name}", f"systemctl enable -q {name}"],
+        "start": [f"systemctl reset-failed {name} 2>/dev/null || true", f"systemctl start {name}"],
+        "restart": [f"systemctl reset-failed {name} 2>/dev/null || true", f"systemctl restart {name}"],
+        "reload": [f"systemctl reload-or-restart {name}"],
+    }[step.action]
+    if step.action == "enable":
+        return lines
+    if step.action != "reload":
+        lines = [
+            f"{lines[-1]} || {{ journalctl -u {name} -n 25 --no-pager -o cat; exit 1; }}" if line == lines[-1] else line
+            for line in lines
+        ]
+        if name == "mysql.service":
+            lines.append("until_true 60 'MySQL to answer' mysql_answers")
+    if step.unit.probe is not None and step.action != "reload":
+        path, host = step.unit.probe
+        asked = f"{quote(path)} {quote(host)}"
+        lines.append(
+            f"until_true 30 'the application to answer' app_answers {asked} || {{ explain_app {asked}; exit 1; }}"
+        )
+    return [*lines, f"mark {name} {record.restart} {record.reload}"]
+
+
+def _sql(number: int, statements: list[str], *, wait: bool) -> tuple[list[str], Files]:
+    name = f"sql/{number}.sql"
+    before = ["until_true 60 'MySQL to answer' mysql_answers"] if wait else []
+    return [*before, f"sql <{paths.STAGING}/{name}"], {name: ("\n".join(statements) + "\n").encode()}
+
+
+def _opening_last(settings: dict[str, str]) -> list[tuple[str, str]]:
+    """``super_read_only`` implies ``read_only``, so that opening a server takes both, in this order."""
+    order = sorted(settings, key=lambda name: (name == "read_only", name == "super_read_only", name))
+    if settings.get("super_read_only") == "OFF" or settings.get("read_only") == "OFF":
+        order = [name for name in order if name not in {"read_only", "super_read_only"}]
+        return [*((name, _literal(settings[name])) for name in order), ("read_only", "OFF")]
+    return [(name, _literal(settings[name])) for name in order]
+
+
+def _literal(value: str) -> str:
+    number = value.replace(".", "", 1).removeprefix("-")
+    return value if number.isdigit() or value in {"ON", "OFF"} else text(value)
+
+
+def text(value: str) -> str:
+    """Quote a text for SQL."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _account(account: Account) -> list[str]:
+    who = f"{text(account.name)}@'%'"
+    tls = "SSL" if account.tls else "NONE"
+    attribute = text(f'{{"colonnade": "{account.digest}"}}')
+    return [
+        f"CREATE USER IF NOT EXISTS {who} IDENTIFIED BY {text(account.password.reveal())};",
+        f"ALTER USER {who} IDENTIFIED BY {text(account.password.reveal())} REQUIRE {tls};",
+        f"REVOKE IF EXISTS ALL PRIVILEGES, GRANT OPTION FROM {who};",
+        *(f"GRANT {grant} TO {who};" for grant in account.grants),
+        # Last: until the digest is there, the account counts as unfinished.
+        f"ALTER USER {who} ATTRIBUTE {attribute};",
+    ]
+
+
+def _follow(step: FollowSource, number: int) -> tuple[list[str], Files]:
+    source, password = step.source, text(step.source.password.reveal())
+    if step.only_start:
+        return _sql(number, ["START REPLICA;"], wait=True)
+    change = [
+        "STOP REPLICA;",
+        f"CHANGE REPLICATION SOURCE TO SOURCE_HOST = {text(source.address)}, SOURCE_PORT = {source.port},"
+        f" SOURCE_USER = {text(source.account)}, SOURCE_PASSWORD = {password}, SOURCE_SSL = 1,"
+        " SOURCE_AUTO_POSITION = 1, SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 4294967295,"
+        " SOURCE_HEARTBEAT_PERIOD = 1;",
+        "START REPLICA;",
+    ]
+    lines, files = _sql(number, change, wait=True)
+    if not step.clone:
+        return lines, files
+    name = f"sql/clone-{number}.sql"
+    clone = [
+        "SET GLOBAL super_read_only = OFF;",
+        f"SET GLOBAL clone_valid_donor_list = {text(f'{source.address}:{source.port}')};",
+        f"CLONE INSTANCE FROM {text(source.account)}@{text(source.address)}:{source.port} IDENTIFIED BY {password} REQUIRE SSL;",
+    ]
+    # CLONE ends with a restart of MySQL, which ends the session too: what counts is what the server says afterwards.
+    done = "SELECT state = 'Completed' FROM performance_schema.clone_status"
+    copy = [
+        "until_true 60 'MySQL to answer' mysql_answers",
+        f"sql <{paths.STAGING}/{name} || true",
+        "until_true 120 'MySQL to answer after the copy' mysql_answers",
+        f'[ "$(sql -N -B -e "{done}")" = 1 ]',
+    ]
+    return [*copy, *lines], {**files, name: ("\n".join(clone) + "\n").encode()}
+
+
+def _release(step: PutRelease) -> tuple[list[str], Files]:
+    identity = step.release.identity
+    name, part, place = (
+        f"release/{identity}.tar",
+        f"{paths.RELEASES}/.{identity}.part",
+        f"{paths.RELEASES}/{identity}",
+    )
+    build = []
+    if step.build:
+        build = [f"chown -R {paths.APP_USER}: {part}", _as_app(part, step.build), f"chown -R root: {part}"]
+    return [
+        f"rm -rf {part}",
+        f"mkdir -m 755 {part}",
+        f"tar -xf {paths.STAGING}/{name} -C {part} --no-same-owner",
+        *build,
+        f"sync -f {part}",
+        f"mv -T {part} {place}",
+    ], {name: step.release.archive}
+
+
+def _as_app(folder: str, command: str, *, environment: bool = False) -> str:
+    """Return the command that runs a shell command of the user's as the application's account."""
+    load = f"set -a; . {paths.APP_ENVIRONMENT}; set +a; " if environment else ""
+    run = f"setpriv --reuid={paths.APP_USER} --regid={paths.APP_USER} --init-groups /bin/sh -c {quote(command)}"
+    return f"( {load}cd {folder}; HOME={folder} {run} )"
+
+
+def _migrate(release: str, command: str) -> list[str]:
+    return [
+        "until_true 60 'MySQL to answer' mysql_answers",
+        "until_true 30 'HAProxy to lead to the primary' eval \"proxy 'show stat' | grep -q '^mysql_primary,BACKEND,.*,UP,'\"",
+        f"RELEASE={release}; export RELEASE",
+        _as_app(f"{paths.RELEASES}/{release}", command, environment=True),
+        f": >{paths.MIGRATED}/{release}",
+    ]

@@ -1,0 +1,113 @@
+"""What a step changes in the facts of its machine: the plan's own claim, held against reality by the lab's tests."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import assert_never
+
+from colonnade.facts import AccountFact, DatabaseFact, DirectoryFact, Facts, FileFact, ReplicaFact, UnitFact
+from colonnade.rollout.steps import (
+    ActivateRelease,
+    AddUser,
+    ChangeUnit,
+    DaemonReload,
+    Drain,
+    FollowSource,
+    InitialiseDatabase,
+    InstallPackages,
+    MakeDirectory,
+    Migrate,
+    Plan,
+    PrepareSchema,
+    PutFile,
+    PutRelease,
+    Ready,
+    RecordManifest,
+    RemoveFile,
+    RemoveRelease,
+    SetVariables,
+    Step,
+)
+from colonnade.rollout.units import STATIC, loaded_configuration
+
+
+def after_plan(facts: Mapping[str, Facts], plan: Plan) -> dict[str, Facts]:
+    """Return the facts that a plan leaves behind if all goes well."""
+    now = dict(facts)
+    for machine, step in plan.steps:
+        now[machine] = after(now[machine], step)
+    return now
+
+
+def after(facts: Facts, step: Step) -> Facts:  # noqa: C901, PLR0911, PLR0912  one branch for each kind of step
+    """Return the facts that a step leaves behind."""
+    match step:
+        case InstallPackages(packages):
+            return replace(facts, packages={**facts.packages, **dict.fromkeys(packages, "new")}, half_installed=False)
+        case AddUser(user):
+            return replace(facts, users=facts.users | {user.name})
+        case MakeDirectory(d):
+            return replace(facts, directories={**facts.directories, d.path: DirectoryFact(d.mode, d.owner, d.group)})
+        case PutFile(file):
+            fact = FileFact(file.mode, file.owner, file.group, file.sha256)
+            return replace(facts, files={**facts.files, file.path: fact})
+        case RemoveFile(path):
+            return replace(facts, files={p: f for p, f in facts.files.items() if p != path})
+        case RecordManifest(entries):
+            return replace(facts, manifest=dict(entries))
+        case DaemonReload():
+            units = {name: replace(unit, needs_daemon_reload=False) for name, unit in facts.units.items()}
+            return replace(facts, units=units)
+        case InitialiseDatabase():
+            return replace(facts, database=replace(facts.database, initialised=True))
+        case ChangeUnit():
+            return _after_unit(facts, step)
+        case SetVariables(settings):
+            database = replace(facts.database, variables={**facts.database.variables, **settings})
+            return replace(facts, database=database)
+        case PrepareSchema(schema, accounts):
+            made = {account.name: AccountFact(account.name, account.digest) for account in accounts}
+            database = replace(
+                facts.database,
+                schemas=facts.database.schemas | {schema},
+                accounts={**facts.database.accounts, **made},
+            )
+            return replace(facts, database=database)
+        case FollowSource(source):
+            replica = ReplicaFact(source.address, source.account, "Yes", "Yes", 0.0, "")
+            return replace(facts, database=replace(facts.database, replica=replica))
+        case PutRelease(release):
+            return replace(facts, releases=facts.releases | {release.identity})
+        case Migrate(identity):
+            return replace(facts, migrated=facts.migrated | {identity})
+        case ActivateRelease(identity):
+            return replace(facts, release=identity)
+        case RemoveRelease(identity):
+            return replace(facts, releases=facts.releases - {identity})
+        case Drain(server):
+            return replace(facts, drained=facts.drained | {server})
+        case Ready(server):
+            return replace(facts, drained=facts.drained - {server})
+        case _:
+            assert_never(step)
+
+
+def _after_unit(facts: Facts, step: ChangeUnit) -> Facts:
+    unit = step.unit
+    before = facts.units.get(unit.name, UnitFact("loaded", "inactive", "dead", "disabled"))
+    if step.action == "enable":
+        enabled = before.enabled if before.enabled in STATIC else "enabled"
+        return replace(facts, units={**facts.units, unit.name: replace(before, enabled=enabled)})
+    active = ("active", "running") if unit.runs else (before.active, before.sub)
+    now = replace(before, load="loaded", active=active[0], sub=active[1])
+    changed = replace(
+        facts,
+        units={**facts.units, unit.name: now},
+        loaded={**facts.loaded, unit.name: loaded_configuration(unit)},
+    )
+    if unit.name == "mysql.service" and not facts.database.answers:
+        return replace(changed, database=_started(facts.database))
+    return changed
+
+
+def _started(database: DatabaseFact) -> DatabaseFact:
+    return replace(database, answers=True)

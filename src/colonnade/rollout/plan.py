@@ -1,0 +1,150 @@
+"""Facts and what should be, to a plan: ordered stages of steps, each with its reason.
+
+The order: everything that disturbs nobody, on all machines at once; the primary's accounts, then the
+replicas; the migration; then what reloads or restarts a redundant part, one machine after the other,
+each well before the next: MySQL's replicas before the primary, servers (drained first) before balancers.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from colonnade.facts import Facts
+from colonnade.render import Desired, Unit, Wave
+from colonnade.rollout.base import base_steps, manifest
+from colonnade.rollout.database import primary_steps, replica_steps
+from colonnade.rollout.safety import check, warnings
+from colonnade.rollout.steps import ActivateRelease, ChangeUnit, Drain, Migrate, Plan, Ready, Stage, Step
+from colonnade.rollout.units import Need, need_of
+from colonnade.topology import Machine, Topology
+
+__all__ = ["manifest", "plan"]
+
+BACKENDS = ("app", "static", "app_unchecked", "static_unchecked")
+READY_SECONDS = 60
+
+
+def plan(topology: Topology, desired: Mapping[str, Desired], facts: Mapping[str, Facts]) -> Plan:
+    """Return what must be done, in order; both maps are by machine.
+
+    Raises:
+        RefusedError: it could lose data.
+        ColonnadeError: a machine cannot be managed as it is.
+
+    """
+    check(topology, desired, facts)
+    everything = {machine.name: base_steps(desired[machine.name], facts[machine.name]) for machine in topology.machines}
+    needs = {
+        machine.name: {
+            unit.name: need_of(unit, facts[machine.name], everything[machine.name])
+            for unit in desired[machine.name].units
+        }
+        for machine in topology.machines
+    }
+    stages = [
+        Stage("everything that disturbs nobody", everything),
+        *_database_restarts(topology, desired, needs),
+        *_roles(topology, desired, facts),
+        *_servers(topology, desired, facts, needs),
+        *_balancers(topology, desired, facts, needs),
+    ]
+    work = (Stage(s.title, {m: steps for m, steps in s.work.items() if steps}, s.interrupts) for s in stages)
+    return Plan(tuple(stage for stage in work if stage.work), warnings(topology, facts))
+
+
+_Needs = Mapping[str, Mapping[str, Need | None]]
+
+
+def _unit_steps(units: tuple[Unit, ...], needs: Mapping[str, Need | None]) -> Iterator[Step]:
+    for unit in units:
+        need = needs[unit.name]
+        if need is not None:
+            yield ChangeUnit(unit, need.action, need.why)
+
+
+def _in_wave(desired: Desired, *waves: Wave) -> tuple[Unit, ...]:
+    return tuple(unit for unit in desired.units if unit.wave in waves)
+
+
+def _database_restarts(topology: Topology, desired: Mapping[str, Desired], needs: _Needs) -> Iterator[Stage]:
+    for machine in (*topology.replicas, topology.primary):
+        steps = tuple(_unit_steps(_in_wave(desired[machine.name], Wave.DATABASE), needs[machine.name]))
+        alone = "MySQL's primary takes no writes for some seconds" if machine == topology.primary else ""
+        yield Stage(f"MySQL on {machine.name}", {machine.name: steps}, alone if steps else "")
+
+
+def _roles(topology: Topology, desired: Mapping[str, Desired], facts: Mapping[str, Facts]) -> Iterator[Stage]:
+    primary = topology.primary
+    yield Stage("the primary", {primary.name: tuple(primary_steps(desired[primary.name], facts[primary.name]))})
+    replicas = {
+        machine.name: tuple(replica_steps(desired[machine.name], facts[machine.name], facts[primary.name]))
+        for machine in topology.replicas
+    }
+    yield Stage("the replicas", replicas)
+    app = desired[primary.name].app
+    if app is not None and app.migrate and app.release.identity not in facts[primary.name].migrated:
+        why = "once for each release, before any server turns to it"
+        step = Migrate(app.release.identity, app.migrate, why)
+        yield Stage("the migration", {primary.name: (step,)})
+
+
+def _servers(
+    topology: Topology, desired: Mapping[str, Desired], facts: Mapping[str, Facts], needs: _Needs
+) -> Iterator[Stage]:
+    """Servers that do not run the application yet start at once; the others one by one."""
+    fresh: dict[str, tuple[Step, ...]] = {}
+    running: list[tuple[Machine, tuple[Step, ...]]] = []
+    for machine in topology.servers:
+        steps = tuple(_server_steps(desired[machine.name], facts[machine.name], needs[machine.name]))
+        if facts[machine.name].active(_app_unit(desired[machine.name])):
+            running.append((machine, steps))
+        else:
+            fresh[machine.name] = steps
+    yield Stage("the application", fresh)
+    for machine, steps in running:
+        yield from _one_server(topology, machine, steps, facts)
+
+
+def _app_unit(desired: Desired) -> str:
+    return next(unit.name for unit in desired.units if unit.after_release)
+
+
+def _server_steps(desired: Desired, facts: Facts, needs: Mapping[str, Need | None]) -> Iterator[Step]:
+    app = desired.app
+    if app is not None and facts.release != app.release.identity:
+        why = f"it runs {facts.release}" if facts.release else "it has none yet"
+        yield ActivateRelease(app.release.identity, why)
+    yield from _unit_steps(_in_wave(desired, Wave.SERVER), needs)
+
+
+def _one_server(
+    topology: Topology, machine: Machine, steps: tuple[Step, ...], facts: Mapping[str, Facts]
+) -> Iterator[Stage]:
+    name = machine.server or machine.name
+    disturbs = any(isinstance(step, ChangeUnit) and step.action != "reload" for step in steps)
+    others = len(topology.servers) > 1
+    left = {
+        m.name: Ready(name, BACKENDS, READY_SECONDS, "an interrupted apply left it drained")
+        for m in topology.balancers
+        if name in facts[m.name].drained
+    }
+    if disturbs and others:
+        wait = topology.stack.app.timeout + 5
+        drain = Drain(name, BACKENDS, wait, "its requests finish before it is touched")
+        ready = Ready(name, BACKENDS, READY_SECONDS, "it is well again")
+        balancers = [m.name for m in topology.balancers]
+        yield Stage(f"drain {name}", {m: (drain,) for m in balancers})
+        yield Stage(f"server {name}", {machine.name: steps})
+        yield Stage(f"put {name} back", {m: (ready,) for m in balancers})
+        return
+    alone = "the only server restarts its application or Nginx" if disturbs else ""
+    yield Stage(f"server {name}", {machine.name: steps}, alone)
+    yield Stage(f"put {name} back", {m: (step,) for m, step in left.items()})
+
+
+def _balancers(
+    topology: Topology, desired: Mapping[str, Desired], facts: Mapping[str, Facts], needs: _Needs
+) -> Iterator[Stage]:
+    for machine in topology.balancers:
+        steps = tuple(_unit_steps(_in_wave(desired[machine.name], Wave.BALANCER), needs[machine.name]))
+        restarts = any(isinstance(step, ChangeUnit) and step.action == "restart" for step in steps)
+        alone = "the only balancer restarts" if restarts and len(topology.balancers) == 1 else ""
+        yield Stage(f"balancer {machine.balancer}", {machine.name: steps}, alone)

@@ -1,0 +1,35 @@
+"""The script that takes off a machine what Colonnade put there, and nothing else."""
+
+from colonnade import paths
+from colonnade.render.web import APP_START
+
+OUR_UNITS = ("colonnade-app.service",)
+PACKAGED_UNITS = ("nginx.service", "mysql.service", "knot.service", "haproxy.service")
+
+
+def removal_script(*, data: bool) -> str:
+    """Return the script; ``data`` says that MySQL's data directory goes too."""
+    lines = [
+        "set -u",
+        "export LC_ALL=C DEBIAN_FRONTEND=noninteractive PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        f"exec 9>{paths.LOCK}; flock -w 120 9 || exit 75",
+        f"[ -e {paths.MANIFEST} ] || exit 0",
+        # The order in which visitors notice least: what faces them goes first.
+        *(f"systemctl disable -q --now {unit} 2>/dev/null" for unit in (*OUR_UNITS, *PACKAGED_UNITS)),
+        f"installed=$(sort -u {paths.INSTALLED} 2>/dev/null)",
+        f'while read -r sum path; do rm -f "$path"; original={paths.ORIGINALS}$path',
+        '  if [ -e "$original" ]; then cp -a "$original" "$path"; fi',
+        f"done < {paths.MANIFEST}",
+        "systemctl daemon-reload",
+        '[ -z "$installed" ] || apt-get -q -y -o DPkg::Lock::Timeout=120 purge $installed >&2 || exit 1',
+        '[ -z "$installed" ] || apt-get -q -y -o DPkg::Lock::Timeout=120 autoremove >&2',
+        f"rm -rf {paths.APP_HOME} {APP_START.rpartition('/')[0]}",
+        f"rmdir /etc/colonnade {paths.ZONES} 2>/dev/null",
+        # Units that were there before us get their own files back, and go on with them.
+        *(f"systemctl cat {unit} >/dev/null 2>&1 && systemctl enable -q --now {unit}" for unit in PACKAGED_UNITS),
+        f"! getent passwd {paths.APP_USER} >/dev/null || userdel {paths.APP_USER}",
+        f"rm -rf {paths.MYSQL_DATA} {paths.MYSQL_DATA}.new" if data else ":",
+        f"rm -rf {paths.STATE}",
+        "exit 0",
+    ]
+    return "\n".join(lines) + "\n"

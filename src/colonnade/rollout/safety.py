@@ -1,0 +1,100 @@
+"""The reasons to refuse a plan, and what must be said even if it is carried out."""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+
+from colonnade.errors import ColonnadeError, RefusedError
+from colonnade.facts import Facts
+from colonnade.gtid import GtidSet
+from colonnade.render import Desired, platform_of
+from colonnade.topology import Machine, Topology
+
+OURS = frozenset({"haproxy", "knotd", "mysqld", "nginx"})
+
+
+def check(topology: Topology, desired: Mapping[str, Desired], facts: Mapping[str, Facts]) -> None:
+    """Refuse what cannot be done, or could lose data.
+
+    Raises:
+        RefusedError: another server than the file's first is the primary, or a replica has what the primary lacks.
+        ColonnadeError: another program holds a port that is needed.
+
+    """
+    for machine in topology.machines:
+        _ports(machine, desired[machine.name], facts[machine.name])
+    _primary(topology, facts)
+    _errant(topology, facts)
+
+
+def _ports(machine: Machine, desired: Desired, facts: Facts) -> None:
+    everywhere = {"*", "0.0.0.0", "::", machine.address}  # noqa: S104  compared with, not bound to
+    for address, port, program in facts.listeners:
+        if port in desired.ports and address in everywhere and program not in OURS:
+            raise ColonnadeError(
+                f"port {port} is in use by {program or 'another program'}",
+                where=machine.name,
+                do=f"Stop it (and disable it), then run the command again. On {machine.name}: ss -ltnp 'sport = :{port}'.",
+            )
+
+
+def _primary(topology: Topology, facts: Mapping[str, Facts]) -> None:
+    """The file's first server is the primary; if the data's primary is another, the file is not obeyed."""
+    wanted = facts[topology.primary.name].database
+    for machine in topology.replicas:
+        database = facts[machine.name].database
+        is_primary = (
+            database.answers and not database.read_only and database.replica is None and bool(database.executed)
+        )
+        follows = wanted.replica is not None and wanted.replica.source == machine.address
+        if is_primary or follows:
+            raise RefusedError(
+                f"{machine.server} is the primary of MySQL, but the file's first server is {topology.primary.server}",
+                where=machine.name,
+                do=f"Put [servers.{machine.server}] first in the file: the data is there. Nothing was changed.",
+            )
+
+
+def _errant(topology: Topology, facts: Mapping[str, Facts]) -> None:
+    primary = facts[topology.primary.name].database
+    for machine in topology.replicas:
+        database = facts[machine.name].database
+        if not database.answers or not (primary.answers or database.executed):
+            continue
+        if not primary.answers and primary.initialised:
+            continue  # the primary is down, not empty: it is started first and compared by the next apply
+        errant = GtidSet.parse(database.executed) - GtidSet.parse(primary.executed)
+        if errant:
+            raise RefusedError(
+                f"MySQL has {len(errant)} transactions that the primary {topology.primary.server} does not have: {errant}",
+                where=machine.name,
+                do="They would be lost if it followed the primary, so nothing was changed. If the first server of the"
+                " file lost its data, put this one first. If they are not wanted, move the data directory away on"
+                f" {machine.name} and apply again.",
+            )
+
+
+def warnings(topology: Topology, facts: Mapping[str, Facts]) -> tuple[str, ...]:
+    """Return what a person should know although the plan goes on."""
+    said = []
+    untested = sorted(
+        {
+            f"{p.system} {p.version}"
+            for m in topology.machines
+            for p in (platform_of(m.name, facts[m.name]),)
+            if not p.tested
+        }
+    )
+    if untested:
+        said.append(f"{', '.join(untested)}: the files for it are generated and checked, but nobody has run it yet.")
+    if topology.stack.database.packages == "oracle":
+        said.append(
+            "MySQL from Oracle's repository: the files for it are generated and checked, but nobody has run it yet."
+        )
+    if len(topology.servers) == 1:
+        said.append("There is one server: one copy of the data, and nothing to take over from it.")
+    if len(topology.balancers) == 1:
+        said.append(f"There is one balancer: while {topology.balancers[0].balancer} is down, nobody reaches the stack.")
+    public = sorted({m.address for m in topology.servers if ip_address(m.address).is_global})
+    if public:
+        said.append(f"MySQL listens on public addresses ({', '.join(public)}), and this version sets up no firewall.")
+    return tuple(said)
