@@ -39,8 +39,7 @@ address = "192.0.2.22"
 
 
 APP_KNOWS = (
-    "[app] knows `path`, `start`, `health`, `static`, `migrate`, `build`, `packages`, `timeout`, "
-    "`concurrency`, `env`"
+    "[app] knows `path`, `start`, `health`, `static`, `migrate`, `build`, `packages`, `timeout`, `concurrency`, `env`"
 )
 NO_DOMAIN = 'which is no DNS domain\nwrite a domain such as "foobar.com"'
 
@@ -177,9 +176,7 @@ def test_ten_findings_are_listed_and_the_rest_is_counted() -> None:
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "\ufeff"])
 def test_an_empty_file(text: str) -> None:
-    assert (
-        str(refusal(text)) == "c.toml:1: the file is empty\nbegin with the file that `colonnade init` writes"
-    )
+    assert str(refusal(text)) == "c.toml:1: the file is empty\nbegin with the file that `colonnade init` writes"
 
 
 def test_a_secret_in_the_environment_is_not_repeated() -> None:

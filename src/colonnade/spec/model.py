@@ -227,9 +227,7 @@ class Stack(Table):
         examples=["foobar.com"],
     )
     app: App = Field(description="The code base, and how each server runs it.")
-    database: Database | None = Field(
-        default=None, description="The MySQL servers; without this table the stack has none."
-    )
+    database: Database = Field(default_factory=Database, description="MySQL, which every server runs.")
     ssh: Ssh = Field(default_factory=Ssh, description="How machines with an address are reached.")
     lab: Lab = Field(default_factory=Lab, description="How the lab makes machines.")
     balancers: Annotated[dict[Label, Balancer], Field(min_length=1)] = Field(
@@ -250,8 +248,8 @@ class Stack(Table):
 
     @property
     def database_name(self) -> str:
-        """The name of the app's schema; of no meaning if ``database`` is None."""
-        if self.database and self.database.name:
+        """The name of the app's schema."""
+        if self.database.name:
             return self.database.name
         derived = self.name.replace("-", "_")
         return f"db_{derived}" if derived[0].isdigit() or derived in SYSTEM_SCHEMAS else derived
