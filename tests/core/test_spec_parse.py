@@ -89,7 +89,7 @@ def test_the_smallest_file_and_every_default() -> None:
             concurrency=8,
             env={},
         ),
-        database=None,
+        database=Database(engine="mysql", durability="available", name=None, packages=None, buffer_pool=None),
         ssh=Ssh(user="root", port=22, key=None),
         lab=Lab(image="baked"),
         balancers={"lb1": Balancer(address=None)},
@@ -184,11 +184,9 @@ def test_database_name(name: str, table: str, expected: str) -> None:
     assert parse(text, filename="c.toml").database_name == expected
 
 
-def test_a_database_table_may_be_empty() -> None:
-    stack = parse(SMALLEST.replace("[balancers", "[database]\n[balancers"), filename="c.toml")
-    assert stack.database == Database(
-        engine="mysql", durability="available", name=None, packages=None, buffer_pool=None
-    )
+def test_an_empty_table_is_the_same_as_none() -> None:
+    text = SMALLEST.replace("[balancers", "[database]\n[ssh]\n[lab]\n[app.env]\n[balancers")
+    assert parse(text, filename="c.toml") == parse(SMALLEST, filename="c.toml")
 
 
 @pytest.mark.parametrize(

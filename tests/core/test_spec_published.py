@@ -109,7 +109,6 @@ def test_the_starter_with_everything_turned_on() -> None:
     assert (stack.name, stack.domain, stack.in_lab) == ("my-shop", "shop.example", False)
     assert stack.app.env == {"GREETING": "Hello"}
     assert stack.app.static == "static"
-    assert stack.database
     assert stack.database.buffer_pool == Size("128M")
     assert stack.ssh.key == "~/.ssh/id_ed25519"
     assert [machine.address for machine in (*stack.balancers.values(), *stack.servers.values())] == [

@@ -115,7 +115,7 @@ class App(Table):
 
 
 class Database(Table):
-    """The MySQL servers; without this table the stack has none."""
+    """MySQL, which every server runs; the table may be left out."""
 
     engine: Literal["mysql"] = Field(
         default="mysql", description="The database system; MySQL is the only one.", examples=["mysql"]
