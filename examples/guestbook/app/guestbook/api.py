@@ -43,9 +43,7 @@ class Api:
         saved = self._entries.add(accepted, sent_key or secrets.token_urlsafe(24))
         location = {"Location": f"/api/entries/{saved.entry.id}"}
         if sent_key is not None and not saved.new:
-            return json_response(
-                HTTPStatus.OK, _entry(saved.entry), {**location, "Idempotent-Replayed": "true"}
-            )
+            return json_response(HTTPStatus.OK, _entry(saved.entry), {**location, "Idempotent-Replayed": "true"})
         return json_response(HTTPStatus.CREATED, _entry(saved.entry), location)
 
     def browse(self, request: Request) -> Response:
@@ -57,7 +55,7 @@ class Api:
 
     def show(self, _request: Request, entry_id: int) -> Response:
         """Return one entry; raises HttpError 404 if there is none with this id."""
-        entry = self._entries.get(entry_id) if entry_id <= MAX_ID else None
+        entry = self._entries.get(entry_id)
         if entry is None:
             raise HttpError(HTTPStatus.NOT_FOUND, f"there is no entry {entry_id}")
         return json_response(HTTPStatus.OK, _entry(entry))

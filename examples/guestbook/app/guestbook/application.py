@@ -99,9 +99,7 @@ class Guestbook:
             )
         except Exception:  # noqa: BLE001  the visitor gets a page and the log a traceback, whatever it was
             _LOG.exception("request_id=%s failed", request_id)
-            problem = HttpError(
-                HTTPStatus.INTERNAL_SERVER_ERROR, "the guestbook made a mistake; it has been logged"
-            )
+            problem = HttpError(HTTPStatus.INTERNAL_SERVER_ERROR, "the guestbook made a mistake; it has been logged")
         if path.startswith(("/api/", "/healthz")):
             return _json_problem(problem)
         return self._pages.problem(problem, request_id)
@@ -120,10 +118,7 @@ class Guestbook:
                 )
             return route.methods[method](
                 request,
-                **{
-                    name: int(value) if name == "entry_id" else value
-                    for name, value in match.groupdict().items()
-                },
+                **{name: int(value) if name == "entry_id" else value for name, value in match.groupdict().items()},
             )
         raise HttpError(HTTPStatus.NOT_FOUND, "there is nothing at this address")
 

@@ -111,14 +111,11 @@ def migrate(
     """
     if session.query("SELECT GET_LOCK(%s, %s)", (LOCK, lock_wait))[0][0] != 1:
         raise MigrationError(
-            f"another migration has held the lock {LOCK!r} for {lock_wait} s; "
-            "wait for it to end and run this again"
+            f"another migration has held the lock {LOCK!r} for {lock_wait} s; wait for it to end and run this again"
         )
     try:
         session.execute(_RECORDS, ())
-        recorded = {
-            int(str(number)) for (number,) in session.query("SELECT number FROM schema_migrations", ())
-        }
+        recorded = {int(str(number)) for (number,) in session.query("SELECT number FROM schema_migrations", ())}
         missing = [migration for migration in migrations if migration.number not in recorded]
         for migration in missing:
             _take(session, migration, say)

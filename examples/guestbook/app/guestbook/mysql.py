@@ -126,11 +126,7 @@ def _sorted_errors() -> Iterator[None]:
             raise UnavailableError(_PUBLIC_REASONS[code]) from error
         # Everything else is worth a new connection: it may lead to another server, and no write is done
         # twice.
-        reason = (
-            "did not answer in time"
-            if timed_out
-            else _PUBLIC_REASONS.get(code, f"failed with MySQL error {code}")
-        )
+        reason = "did not answer in time" if timed_out else _PUBLIC_REASONS.get(code, f"failed with MySQL error {code}")
         raise SessionError(reason, timed_out=timed_out) from error
     except pymysql.err.ProgrammingError as error:
         if error.args and error.args[0] in _NOT_MIGRATED:

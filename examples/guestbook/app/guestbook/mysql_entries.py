@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from guestbook.settings import DatabaseUrl
 
 _CONNECT_TIMEOUT = 2.0
-# A commit may wait for a standby's acknowledgement, and a moment longer when one is being replaced. Reads wait for nobody.
+# A commit may wait for a standby's acknowledgement, longer when one is being replaced. Reads wait for nobody.
 _WRITE_TIMEOUT = 4.0
 _READ_TIMEOUT = 2.0
 _PROBE_TIMEOUT = 1.0
@@ -72,9 +72,7 @@ class MysqlEntries:
 
         def work(session: MysqlSession) -> Newest:
             rows = session.query(_BEFORE, (MAX_ID if before is None else before, limit + 1))
-            return Newest(
-                [_entry(row) for row in rows[:limit]], older=len(rows) > limit, database=session.server
-            )
+            return Newest([_entry(row) for row in rows[:limit]], older=len(rows) > limit, database=session.server)
 
         return (self._primary if after_write else self._replica).run(work)
 

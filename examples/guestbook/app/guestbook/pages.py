@@ -117,9 +117,7 @@ class Pages:
 
     def problem(self, error: HttpError, request_id: str) -> Response:
         """Say what went wrong on a page of its own."""
-        main = fill(
-            "problem", status=error.status.value, message=_sentence(error.message), request_id=request_id
-        )
+        main = fill("problem", status=error.status.value, message=_sentence(error.message), request_id=request_id)
         return self._layout(error.status, main, title="Something is in the way", headers=error.headers)
 
     def _again(
@@ -178,9 +176,7 @@ class Pages:
         except UnavailableError:
             return "none answers just now"
 
-    def _layout(
-        self, status: HTTPStatus, main: Markup, *, title: str, headers: Mapping[str, str]
-    ) -> Response:
+    def _layout(self, status: HTTPStatus, main: Markup, *, title: str, headers: Mapping[str, str]) -> Response:
         page = fill(
             "layout",
             title=title,
@@ -211,11 +207,7 @@ def _form(sheet: Sheet) -> Markup:
 
 
 def _problem(field: str, label: str, problems: Mapping[str, str]) -> Markup:
-    return (
-        fill("field_problem", field=field, message=f"{label} {problems[field]}.")
-        if field in problems
-        else Markup()
-    )
+    return fill("field_problem", field=field, message=f"{label} {problems[field]}.") if field in problems else Markup()
 
 
 def _state(field: str, problems: Mapping[str, str]) -> Markup:
@@ -264,19 +256,13 @@ def _refuse_other_sites(request: Request) -> None:
         own = site in {"same-origin", "none"}
     elif origin is not None:
         try:
-            own = (
-                urlsplit(origin).hostname
-                == urlsplit("//" + request.headers.get("host", "")).hostname
-                is not None
-            )
+            own = urlsplit(origin).hostname == urlsplit("//" + request.headers.get("host", "")).hostname is not None
         except ValueError:
             own = False
     else:
         own = True
     if not own:
-        raise HttpError(
-            HTTPStatus.FORBIDDEN, "this form was sent from another site; please write here instead"
-        )
+        raise HttpError(HTTPStatus.FORBIDDEN, "this form was sent from another site; please write here instead")
 
 
 def _sentence(message: str) -> str:

@@ -139,9 +139,7 @@ class Breaker:
         """Wrap one attempt; raises UnavailableError for a SessionError, or at once if another one tries."""
         is_trial = self._suspect
         if is_trial and not self._trial.acquire(blocking=False):
-            raise UnavailableError(
-                "the database did not answer in time, and another request is trying it again"
-            )
+            raise UnavailableError("the database did not answer in time, and another request is trying it again")
         try:
             yield
             self._suspect = False

@@ -69,9 +69,7 @@ class Request:
     def from_environ(cls, environ: WSGIEnvironment) -> Request:
         """Take the request out of a WSGI environment."""
         headers = {
-            name[5:].replace("_", "-").lower(): value
-            for name, value in environ.items()
-            if name.startswith("HTTP_")
+            name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")
         }
         for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             if environ.get(name):
@@ -97,27 +95,17 @@ class Request:
         values = self.query.get(name)
         if values is None:
             return default
-        if (
-            len(values) == 1
-            and re.fullmatch(r"[0-9]{1,19}", values[0])
-            and minimum <= int(values[0]) <= maximum
-        ):
+        if len(values) == 1 and re.fullmatch(r"[0-9]{1,19}", values[0]) and minimum <= int(values[0]) <= maximum:
             return int(values[0])
-        raise HttpError(
-            HTTPStatus.BAD_REQUEST, f"{name} must be one whole number from {minimum} to {maximum}"
-        )
+        raise HttpError(HTTPStatus.BAD_REQUEST, f"{name} must be one whole number from {minimum} to {maximum}")
 
     def form(self) -> dict[str, str]:
         """Return the fields of a submitted HTML form; raises HttpError 400, 413 or 415."""
         body = self._body("application/x-www-form-urlencoded")
         try:
-            fields = parse_qs(
-                body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
-            )
+            fields = parse_qs(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
         except ValueError:
-            raise HttpError(
-                HTTPStatus.BAD_REQUEST, "the form could not be read: it is not URL-encoded UTF-8"
-            ) from None
+            raise HttpError(HTTPStatus.BAD_REQUEST, "the form could not be read: it is not URL-encoded UTF-8") from None
         return {name: values[-1] for name, values in fields.items()}
 
     def json_object(self) -> dict[str, Any]:
@@ -164,6 +152,4 @@ def _query(text: str) -> dict[str, list[str]]:
 
 
 def _too_large() -> HttpError:
-    return HttpError(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body must not be larger than {MAX_BODY // 1024} KiB"
-    )
+    return HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body must not be larger than {MAX_BODY // 1024} KiB")
