@@ -11,7 +11,7 @@ from colonnade.lab.cgroups import Cgroup
 from colonnade.lab.host import remove_nspawn_traces
 
 # Part of every baked image's fingerprint: raised when what happens around a recipe changes.
-EDITION = 1
+EDITION = 2
 
 _SCRIPT = "root/.recipe"
 # Databases that packages initialise for themselves: two servers from one such copy share an identity.
@@ -53,7 +53,11 @@ async def install(root: Path, source: Path, recipe: Recipe, *, log: Path, line: 
         remove_nspawn_traces(machine)
     (root / _SCRIPT).unlink()
     for link in set(_enablements(root)) - enabled:
-        link.unlink()
+        if link.parent.name.startswith("rc"):
+            # A stop link instead: without any, update-rc.d would refuse to enable the service again.
+            link.rename(link.with_name(f"K01{link.name[3:]}"))
+        else:
+            link.unlink()
     for name in _DATABASES:
         await asyncio.to_thread(_empty, root / name)
     bare.finish(root)

@@ -16,7 +16,7 @@ from colonnade.lab.host import call, labs
 POOL = ipaddress.IPv4Network("198.18.0.0/15")
 _FIRST_MACHINE = 11
 _LAST_MACHINE = 250
-_MEMORY = 1024**3
+_MEMORY = 512 * 1024**2
 
 
 @dataclass(frozen=True)

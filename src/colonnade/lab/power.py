@@ -39,7 +39,7 @@ async def on(machine: str, name: str, *, bridge: str, disk: Disk, group: Cgroup)
 
     It lives on when we end. Raises ColonnadeError if it could not even be started.
     """
-    if not disk.image.is_dir():
+    if disk.storage == "overlay" and not disk.image.is_dir():
         raise ColonnadeError(
             f"its disk is an overlay on an image that is gone ({disk.image})",
             where=name,
@@ -63,10 +63,7 @@ async def on(machine: str, name: str, *, bridge: str, disk: Disk, group: Cgroup)
             stdout=console,
             stderr=console,
             cwd="/",
-            env={
-                **environment(),
-                "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
-            },
+            env={**environment(), "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
         )
         code = await process.wait()
     if code != 0:
