@@ -70,7 +70,8 @@ def _listener(local: str, users: str) -> tuple[str, int, str]:
 
 
 def _paths(lines: dict[str, list[list[str]]]) -> tuple[dict[str, FileFact], dict[str, DirectoryFact]]:
-    sums = {path: digest for digest, path in (rest for rest in lines["sum"] if len(rest) == 2)}  # noqa: PLR2004  an empty list of sums prints one empty line
+    # An empty list of sums prints one empty line.
+    sums = {path: digest for digest, path in (rest for rest in lines["sum"] if all(rest))}
     texts = {path: base64.b64decode(text).decode(errors="replace") for path, text in lines["text"]}
     files, directories = {}, {}
     for kind, mode, owner, group, path in lines["path"]:

@@ -42,7 +42,7 @@ def replica_steps(desired: Desired, facts: Facts, primary: Facts) -> Iterator[St
 
 
 def _settings(role: DatabaseRole, facts: DatabaseFact) -> Iterator[Step]:
-    """A server that does not answer yet starts with the file's settings: nothing is to be set then."""
+    """Set what differs; a server that does not answer yet starts with the file's settings."""
     if not facts.answers:
         return
     different = {name: value for name, value in role.settings.items() if facts.variables.get(name) != value}

@@ -44,7 +44,7 @@ def plan(topology: Topology, desired: Mapping[str, Desired], facts: Mapping[str,
         *_database_restarts(topology, desired, needs),
         *_roles(topology, desired, facts),
         *_servers(topology, desired, facts, needs),
-        *_balancers(topology, desired, facts, needs),
+        *_balancers(topology, desired, needs),
     ]
     work = (Stage(s.title, {m: steps for m, steps in s.work.items() if steps}, s.interrupts) for s in stages)
     return Plan(tuple(stage for stage in work if stage.work), warnings(topology, facts))
@@ -131,18 +131,16 @@ def _one_server(
         drain = Drain(name, BACKENDS, wait, "its requests finish before it is touched")
         ready = Ready(name, BACKENDS, READY_SECONDS, "it is well again")
         balancers = [m.name for m in topology.balancers]
-        yield Stage(f"drain {name}", {m: (drain,) for m in balancers})
+        yield Stage(f"drain {name}", dict.fromkeys(balancers, (drain,)))
         yield Stage(f"server {name}", {machine.name: steps})
-        yield Stage(f"put {name} back", {m: (ready,) for m in balancers})
+        yield Stage(f"put {name} back", dict.fromkeys(balancers, (ready,)))
         return
     alone = "the only server restarts its application or Nginx" if disturbs else ""
     yield Stage(f"server {name}", {machine.name: steps}, alone)
     yield Stage(f"put {name} back", {m: (step,) for m, step in left.items()})
 
 
-def _balancers(
-    topology: Topology, desired: Mapping[str, Desired], facts: Mapping[str, Facts], needs: _Needs
-) -> Iterator[Stage]:
+def _balancers(topology: Topology, desired: Mapping[str, Desired], needs: _Needs) -> Iterator[Stage]:
     for machine in topology.balancers:
         steps = tuple(_unit_steps(_in_wave(desired[machine.name], Wave.BALANCER), needs[machine.name]))
         restarts = any(isinstance(step, ChangeUnit) and step.action == "restart" for step in steps)

@@ -11,7 +11,8 @@ def removal_script(*, data: bool) -> str:
     """Return the script; ``data`` says that MySQL's data directory goes too."""
     lines = [
         "set -u",
-        "export LC_ALL=C DEBIAN_FRONTEND=noninteractive PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "export LC_ALL=C DEBIAN_FRONTEND=noninteractive",
+        "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         f"exec 9>{paths.LOCK}; flock -w 120 9 || exit 75",
         f"[ -e {paths.MANIFEST} ] || exit 0",
         # The order in which visitors notice least: what faces them goes first.

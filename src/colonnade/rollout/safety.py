@@ -33,12 +33,13 @@ def _ports(machine: Machine, desired: Desired, facts: Facts) -> None:
             raise ColonnadeError(
                 f"port {port} is in use by {program or 'another program'}",
                 where=machine.name,
-                do=f"Stop it (and disable it), then run the command again. On {machine.name}: ss -ltnp 'sport = :{port}'.",
+                do="Stop it (and disable it), then run the command again."
+                f" On {machine.name}: ss -ltnp 'sport = :{port}'.",
             )
 
 
 def _primary(topology: Topology, facts: Mapping[str, Facts]) -> None:
-    """The file's first server is the primary; if the data's primary is another, the file is not obeyed."""
+    """Refuse to obey the file, whose first server is the primary, if the data's primary is another."""
     wanted = facts[topology.primary.name].database
     for machine in topology.replicas:
         database = facts[machine.name].database
@@ -65,7 +66,8 @@ def _errant(topology: Topology, facts: Mapping[str, Facts]) -> None:
         errant = GtidSet.parse(database.executed) - GtidSet.parse(primary.executed)
         if errant:
             raise RefusedError(
-                f"MySQL has {len(errant)} transactions that the primary {topology.primary.server} does not have: {errant}",
+                f"MySQL has {len(errant)} transactions that the primary {topology.primary.server}"
+                f" does not have: {errant}",
                 where=machine.name,
                 do="They would be lost if it followed the primary, so nothing was changed. If the first server of the"
                 " file lost its data, put this one first. If they are not wanted, move the data directory away on"

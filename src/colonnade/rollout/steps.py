@@ -219,11 +219,12 @@ class Plan:
         )
 
 
-def describe(step: Step) -> str:  # noqa: PLR0911, C901  one line for each kind of step
+def describe(step: Step) -> str:  # noqa: PLR0911, PLR0912, C901  one line for each kind of step
     """Say in a few words what a step does."""
     match step:
         case InstallPackages(packages, suite):
-            return f"install {' '.join(packages) or 'what an interrupted installation left'}{f' from {suite}' if suite else ''}"
+            what = " ".join(packages) or "what an interrupted installation left"
+            return f"install {what}{f' from {suite}' if suite else ''}"
         case AddUser(user):
             return f"add user {user.name}"
         case MakeDirectory(directory):
