@@ -15,6 +15,8 @@ from colonnade.errors import ColonnadeError
 from colonnade.secret import Secret
 
 DIRECTORY = ".colonnade"
+PASSWORD_BYTES = 24
+"""Random bytes of a password: 32 characters, the most that MySQL takes for replication."""
 
 
 class PrivateDirectory:
@@ -68,7 +70,7 @@ class PrivateDirectory:
                 ) from error
             missing = [name for name in names if name not in kept]
             if missing:
-                kept |= {name: secrets.token_urlsafe(32) for name in missing}
+                kept |= {name: secrets.token_urlsafe(PASSWORD_BYTES) for name in missing}
                 write_private(file, json.dumps(kept, indent=1, sort_keys=True) + "\n")
         return {name: Secret(text) for name, text in kept.items()}
 

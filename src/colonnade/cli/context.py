@@ -105,6 +105,7 @@ async def opened(file: StackFile) -> AsyncIterator[Site]:
     topology, placement = await placed(file)
     file.private.ensure()
     ssh = file.stack.ssh
+    key: Path | None
     if placement is not None:
         user, port, key = "root", 22, file.private.ssh_key
         file.private.ensure_ssh_key()

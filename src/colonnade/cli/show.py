@@ -109,7 +109,7 @@ def summary(view: View, steps: int, warnings: tuple[str, ...], *, in_lab: bool) 
     status(view)
     topology = view.topology
     console.print()
-    console.print(f"{'Nothing had to be changed.' if not steps else f'{_count(steps, "step")} done.'}")
+    console.print(f"{_count(steps, 'step')} done." if steps else "Nothing had to be changed.")
     console.print(Text.assemble("Open ", (topology.url, "bold underline")), soft_wrap=True)
     address = topology.virtual_ip
     if in_lab:

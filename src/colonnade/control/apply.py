@@ -125,6 +125,8 @@ async def _send(
                     report.done[machine.name].append(describe(steps[at]))
                 at = now
             progress.machine(machine.name, describe(steps[now]))
+        elif kind == "check":
+            progress.machine(machine.name, f"check {describe(steps[int(rest[0])]).removeprefix('put ')}")
         elif kind == "failed":
             failure = (int(rest[0]), base64.b64decode(rest[1]).decode(errors="replace") if len(rest) > 1 else "")
         elif kind == "done":

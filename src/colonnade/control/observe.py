@@ -80,7 +80,9 @@ async def observe(site: Site, *, wait: bool) -> Observation:
         for address, value in remembered.items()
         if address in {m.address for m in site.topology.machines}
     }
-    fresh = {a: {"system": p.system, "version": p.version, "memory": p.memory} for a, p in platforms.items()}
+    fresh: dict[str, dict[str, str | int]] = {
+        a: {"system": p.system, "version": p.version, "memory": p.memory} for a, p in platforms.items()
+    }
     site.private.remember({**kept, **fresh})
     return Observation(desired, facts, failures)
 

@@ -23,7 +23,7 @@ from colonnade.topology import MYSQL_PORT, Machine, Topology, replication_accoun
 
 MIB = 1 << 20
 OTHERS_SHARE = 448 * MIB
-"""Bytes of a machine's memory that Nginx, the application and MySQL's own overhead need before the buffer pool grows."""
+"""Bytes of memory that Nginx, the application and MySQL's own overhead need before the buffer pool grows."""
 SMALLEST_POOL = 64 * MIB
 SMALL_MACHINE = 2048 * MIB
 
@@ -88,8 +88,8 @@ def mysql_sources(topology: Topology, platform: Platform) -> tuple[File, ...]:
 def buffer_pool(topology: Topology, machine: Machine, platform: Platform) -> int:
     """Return the bytes of InnoDB's buffer pool: as the file says, else half of what the others leave."""
     if topology.stack.database.buffer_pool is not None:
-        return topology.stack.database.buffer_pool
-    memory = machine.memory or platform.memory
+        return int(topology.stack.database.buffer_pool)
+    memory = int(machine.memory or platform.memory)
     return max(SMALLEST_POOL, (memory - OTHERS_SHARE) // 2 // SMALLEST_POOL * SMALLEST_POOL)
 
 
@@ -130,7 +130,8 @@ def mysql_files(topology: Topology, machine: Machine, platform: Platform) -> tup
         File(
             APPARMOR,
             render("mysql-apparmor.j2", data=paths.MYSQL_DATA, config=paths.MYSQL_CONFIG),
-            after="[ ! -e /sys/kernel/security/apparmor/profiles ] || apparmor_parser -r /etc/apparmor.d/usr.sbin.mysqld",
+            after="[ ! -e /sys/kernel/security/apparmor/profiles ]"
+            " || apparmor_parser -r /etc/apparmor.d/usr.sbin.mysqld",
         ),
     )
 

@@ -1,4 +1,4 @@
-"""A balancer's files: HAProxy for the world, and the zone's name server. And a server's HAProxy, which is the same program."""
+"""A balancer's files: HAProxy for the world, and the zone's name server; a server has the same HAProxy."""
 
 from colonnade import paths
 from colonnade.render.model import Directory, File, Package, Unit, Wave, fingerprint
@@ -108,7 +108,7 @@ def haproxy_unit(machine: Machine, files: tuple[File, ...]) -> Unit:
 
 def dns_packages() -> tuple[Package, ...]:
     """Return what the name server needs."""
-    return (Package("knot"), Package("knot-dnsutils"))
+    return (Package("knot"), Package("knot-dnssecutils"))
 
 
 def dns_files(topology: Topology, machine: Machine) -> tuple[File, ...]:

@@ -97,7 +97,7 @@ class Account:
 
     @property
     def digest(self) -> str:
-        """Names this definition, password included; the password (256 random bits) cannot be found from it."""
+        """Names this definition, password included; the password (192 random bits) cannot be found from it."""
         return fingerprint([self.name, self.password.reveal(), *self.grants, str(self.tls)])
 
 

@@ -66,11 +66,13 @@ until_true() {{
 }}
 mysql_answers() {{ timeout 5 mysql -u root --connect-timeout=2 -e 'SELECT 1' >/dev/null 2>&1; }}
 app_answers() {{
-  code=$(curl -s -o {paths.STAGING}/answer -m 5 -w '%{{http_code}}' --unix-socket {paths.APP_SOCKET} -H "Host: $2" "http://app$1" 2>/dev/null) || code=000
+  code=$(curl -s -o {paths.STAGING}/answer -m 5 -w '%{{http_code}}' --unix-socket {paths.APP_SOCKET} \
+    -H "Host: $2" "http://app$1" 2>/dev/null) || code=000
   [ "$code" = 200 ]
 }}
 explain_app() {{
-  echo "The application did not become healthy: GET $1 with Host $2 on {paths.APP_SOCKET} answered $code (000: nothing listens)."
+  echo "The application did not become healthy:" \
+    "GET $1 with Host $2 on {paths.APP_SOCKET} answered $code (000: nothing listens)."
   head -c 600 {paths.STAGING}/answer 2>/dev/null || true
   echo "Its last lines:"
   journalctl -u {paths.APP_UNIT} -n 25 --no-pager -o cat 2>/dev/null || true
@@ -91,13 +93,14 @@ checks_pass() {{ ! proxy_servers "$1" | awk -F, '$1 !~ /_unchecked$/ {{print $37
 """
 
 
-def commands(step: Step, number: int) -> tuple[list[str], Files]:  # noqa: C901, PLR0911  one branch for each kind of step
+def commands(step: Step, number: int) -> tuple[list[str], Files]:  # noqa: C901, PLR0911, PLR0912  one for each kind
     """Return a step's commands, and the files that they need below the staging directory."""
     match step:
         case InstallPackages():
             return _install(step), {}
         case AddUser(user):
-            command = f"useradd --system --user-group --no-create-home --shell /usr/sbin/nologin --home-dir {quote(user.home)} {user.name}"
+            options = f"--system --user-group --no-create-home --shell /usr/sbin/nologin --home-dir {quote(user.home)}"
+            command = f"useradd {options} {user.name}"
             return [f"getent passwd {user.name} >/dev/null || {command}"], {}
         case MakeDirectory(directory):
             rights = f"-m {directory.mode:o} -o {directory.owner} -g {directory.group}"
@@ -155,7 +158,7 @@ def commands(step: Step, number: int) -> tuple[list[str], Files]:  # noqa: C901,
 
 
 def install_commands(packages: tuple[str, ...], suite: str) -> list[str]:
-    """Return the commands that install packages without starting what they bring: its configuration is not there yet."""
+    """Return the commands that install packages; what they bring does not start, for it is not configured yet."""
     if not packages:
         return []
     target = f" -t {suite}" if suite else ""
@@ -186,8 +189,11 @@ def _initialise() -> list[str]:
         # Made beside its place and renamed when it is whole: half a data directory never looks like one.
         f"rm -rf {new}",
         f"install -d -m 750 -o mysql -g mysql {new}",
-        f"mysqld --defaults-file={paths.MYSQL_CONFIG} --user=mysql --datadir={new} --read-only=OFF --super-read-only=OFF"
-        " --initialize-insecure --init-file=/etc/mysql/colonnade-bootstrap.sql",
+        (
+            f"mysqld --defaults-file={paths.MYSQL_CONFIG} --user=mysql --datadir={new}"
+            " --read-only=OFF --super-read-only=OFF"
+            " --disable-log-bin --initialize-insecure --init-file=/etc/mysql/colonnade-bootstrap.sql"
+        ),
         f"sync -f {new}",
         f"rmdir {paths.MYSQL_DATA}",
         f"mv -T {new} {paths.MYSQL_DATA}",
@@ -266,10 +272,12 @@ def _follow(step: FollowSource, number: int) -> tuple[list[str], Files]:
         return _sql(number, ["START REPLICA;"], wait=True)
     change = [
         "STOP REPLICA;",
-        f"CHANGE REPLICATION SOURCE TO SOURCE_HOST = {text(source.address)}, SOURCE_PORT = {source.port},"
-        f" SOURCE_USER = {text(source.account)}, SOURCE_PASSWORD = {password}, SOURCE_SSL = 1,"
-        " SOURCE_AUTO_POSITION = 1, SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 4294967295,"
-        " SOURCE_HEARTBEAT_PERIOD = 1;",
+        (
+            f"CHANGE REPLICATION SOURCE TO SOURCE_HOST = {text(source.address)}, SOURCE_PORT = {source.port},"
+            f" SOURCE_USER = {text(source.account)}, SOURCE_PASSWORD = {password}, SOURCE_SSL = 1,"
+            " SOURCE_AUTO_POSITION = 1, SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 4294967295,"
+            " SOURCE_HEARTBEAT_PERIOD = 1;"
+        ),
         "START REPLICA;",
     ]
     lines, files = _sql(number, change, wait=True)
@@ -279,7 +287,10 @@ def _follow(step: FollowSource, number: int) -> tuple[list[str], Files]:
     clone = [
         "SET GLOBAL super_read_only = OFF;",
         f"SET GLOBAL clone_valid_donor_list = {text(f'{source.address}:{source.port}')};",
-        f"CLONE INSTANCE FROM {text(source.account)}@{text(source.address)}:{source.port} IDENTIFIED BY {password} REQUIRE SSL;",
+        (
+            f"CLONE INSTANCE FROM {text(source.account)}@{text(source.address)}:{source.port}"
+            f" IDENTIFIED BY {password} REQUIRE SSL;"
+        ),
     ]
     # CLONE ends with a restart of MySQL, which ends the session too: what counts is what the server says afterwards.
     done = "SELECT state = 'Completed' FROM performance_schema.clone_status"
@@ -322,7 +333,10 @@ def _as_app(folder: str, command: str, *, environment: bool = False) -> str:
 def _migrate(release: str, command: str) -> list[str]:
     return [
         "until_true 60 'MySQL to answer' mysql_answers",
-        "until_true 30 'HAProxy to lead to the primary' eval \"proxy 'show stat' | grep -q '^mysql_primary,BACKEND,.*,UP,'\"",
+        (
+            "until_true 30 'HAProxy to lead to the primary'"
+            " eval \"proxy 'show stat' | grep -q '^mysql_primary,BACKEND,.*,UP,'\""
+        ),
         f"RELEASE={release}; export RELEASE",
         _as_app(f"{paths.RELEASES}/{release}", command, environment=True),
         f": >{paths.MIGRATED}/{release}",

@@ -113,6 +113,10 @@ def _server_steps(desired: Desired, facts: Facts, needs: Mapping[str, Need | Non
         why = f"it runs {facts.release}" if facts.release else "it has none yet"
         yield ActivateRelease(app.release.identity, why)
     yield from _unit_steps(_in_wave(desired, Wave.SERVER), needs)
+    for unit in desired.units:
+        if unit.after_release and not facts.active(unit.name):
+            fact = facts.units.get(unit.name)
+            yield ChangeUnit(unit, "start", f"it is {fact.active if fact else 'new'}")
 
 
 def _one_server(

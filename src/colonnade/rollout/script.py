@@ -5,8 +5,8 @@ directory, checked there by the program that will read them, copied beside their
 disk and only then renamed; a unit's record is marked before the files that it reads are touched. So
 whatever moment the script dies at, no file is half written, and the next plan sees what is left to do.
 
-It prints ``step N`` before each step and ``done`` at the end; on failure ``failed N`` and the end of
-what the step printed, in base64.
+It prints ``check N`` before a file is checked, ``step N`` before each step and ``done`` at the end; on
+failure ``failed N`` and the end of what the step printed, in base64.
 """
 
 from collections.abc import Iterator, Mapping
@@ -91,6 +91,7 @@ finish() {{
   exit "$code"
 }}
 trap finish EXIT
+check() {{ at=$1; : >{_LOG}; printf 'check\\t%s\\n' "$1"; }}
 step() {{ at=$1; : >{_LOG}; printf 'step\\t%s\\n' "$1"; }}
 now= ; [ ! -r {paths.GENERATION} ] || read -r now < {paths.GENERATION}
 [ "$now" = @EXPECTED@ ] || {{ echo outdated; trap - EXIT; exit {OUTDATED}; }}
@@ -105,7 +106,7 @@ _TAIL = "printf 'done\\n'\n"
 
 
 def _marks(steps: tuple[Step, ...], later: Mapping[str, str]) -> Iterator[str]:
-    """Before a file is touched, every unit that must read it again is marked, so that an interruption is not forgotten."""
+    """Mark every unit that must read a file again before one is touched, so that an interruption is not forgotten."""
     for step in steps:
         if isinstance(step, ChangeUnit) and step.action in {"restart", "reload"}:
             yield _mark(step.unit.name, step.action)
@@ -121,7 +122,7 @@ def _put_files(puts: list[PutFile], first: int) -> Iterator[str]:
     for number, put in enumerate(puts, start=first):
         if put.file.check:
             staged = quote(f"{paths.STAGING}/files{put.file.path}")
-            yield f"step {number}"
+            yield f"check {number}"
             yield f"{{ {put.file.check.replace('{file}', staged)}; }} >>{_LOG} 2>&1"
     temporaries = [_beside(put.file.path) for put in puts]
     for number, (put, temporary) in enumerate(zip(puts, temporaries, strict=True), start=first):
@@ -136,6 +137,6 @@ def _put_files(puts: list[PutFile], first: int) -> Iterator[str]:
 
 
 def _beside(path: str) -> str:
-    """Return a name in the same directory, so that the rename is atomic; programs that read all of it skip dot files."""
+    """Return a name in the same directory: the rename is atomic, and programs that read all of it skip dot files."""
     folder, _, name = path.rpartition("/")
     return f"{folder}/.{name}.colonnade-new"
