@@ -1,7 +1,8 @@
 """Machines over SSH: all at once, one connection each, host keys pinned at first contact."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -15,6 +16,10 @@ from colonnade.topology import Machine
 CONNECT_SECONDS = 10
 KEEPALIVE_SECONDS = 5
 """A machine that is lost under way is noticed after three of these."""
+HOST_KEY_ALGORITHMS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512")
+CHUNK = 65536
+KILLED = 128
+"""What a shell adds to the number of the signal that ended a command."""
 
 
 class KnownHosts:
@@ -94,7 +99,7 @@ class SshFleet:
                 connect_timeout=CONNECT_SECONDS,
                 login_timeout=CONNECT_SECONDS,
                 keepalive_interval=KEEPALIVE_SECONDS,
-                server_host_key_algs=["ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512"],
+                server_host_key_algs=list(HOST_KEY_ALGORITHMS),
                 **identity,
             )
         except asyncssh.HostKeyNotVerifiable as error:
@@ -128,36 +133,114 @@ class SshFleet:
         seconds: float | None = None,
     ) -> Result:
         """Run a shell command as root; see ``ports.Remote``."""
-        connection = await self._connection(machine)
-        wrapped = command if self._user == "root" else f"sudo -n -- sh -c {quote(command)}"
+        output, complaint, lines = bytearray(), bytearray(), Lines(on_line or (lambda _: None))
+
+        def on_output(chunk: bytes) -> None:
+            output.extend(chunk)
+            lines.add(chunk)
+
+        await self._connection(machine)
         try:
-            async with asyncio.timeout(seconds), connection.create_process(wrapped, encoding=None) as process:
-                reading = asyncio.gather(_lines(process.stdout, on_line), process.stderr.read())
-                if stdin:
-                    process.stdin.write(stdin)
-                process.stdin.write_eof()
-                output, complaint = await reading
-                await process.wait()
+            async with asyncio.timeout(seconds):
+                code = await self._session(machine, command, _pieces(stdin), on_output, complaint.extend)
         except TimeoutError as error:
             raise UnreachableError(
                 f"did not finish within {seconds:g} s", where=machine.name, do="Run the command again."
             ) from error
+        lines.end()
+        return Result(code, output.decode(errors="replace"), complaint.decode(errors="replace"))
+
+    async def stream(
+        self,
+        machine: Machine,
+        command: str,
+        *,
+        stdin: AsyncIterable[bytes] | None = None,
+        on_output: Callable[[bytes], object],
+        on_complaint: Callable[[bytes], object],
+    ) -> int:
+        """Run a shell command as root, pass on its bytes as they come and return its exit code.
+
+        If this is cancelled, the command is left to itself: it ends when it next writes to nobody. (A server
+        passes no signals on to root's commands.) One that a signal ended gives 128 and its number, as in a shell.
+
+        Raises:
+            UnreachableError: the machine does not answer, is not the one that was pinned, or was lost under way.
+
+        """
+        return await self._session(machine, command, stdin, on_output, on_complaint)
+
+    async def _session(
+        self,
+        machine: Machine,
+        command: str,
+        stdin: AsyncIterable[bytes] | None,
+        on_output: Callable[[bytes], object],
+        on_complaint: Callable[[bytes], object],
+    ) -> int:
+        connection = await self._connection(machine)
+        wrapped = command if self._user == "root" else f"sudo -n -- sh -c {quote(command)}"
+        try:
+            process = await connection.create_process(wrapped, encoding=None)
         except (OSError, asyncssh.Error) as error:
-            self._connections.pop(machine.address, None)
-            raise UnreachableError(
-                f"the connection was lost: {_reason(error)}",
-                where=machine.name,
-                do="Run the command again when the machine is back: it goes on where it was.",
-            ) from error
+            raise self._lost(machine, error) from error
+
+        async def pass_on(stream: "asyncssh.SSHReader[bytes]", take: Callable[[bytes], object]) -> None:
+            while True:
+                try:
+                    chunk = bytes(await stream.read(CHUNK))
+                except (OSError, asyncssh.Error) as error:
+                    raise self._lost(machine, error) from error
+                if not chunk:
+                    return
+                take(chunk)
+
+        feeding = asyncio.create_task(_feed(process.stdin, stdin))
+        reading = asyncio.gather(pass_on(process.stdout, on_output), pass_on(process.stderr, on_complaint))
+        try:
+            await reading
+            await process.wait_closed()
+        finally:
+            # Closed without waiting for the other side's word: sshd gives it only when the command has ended.
+            feeding.cancel()
+            reading.cancel()
+            process.close()
         code = process.returncode
         if code is None or (code == -1 and process.exit_signal is None):
-            self._connections.pop(machine.address, None)
-            raise UnreachableError(
-                "the connection was lost",
-                where=machine.name,
-                do="Run the command again when the machine is back: it goes on where it was.",
-            )
-        return Result(code, output, bytes(complaint).decode(errors="replace"))
+            raise self._lost(machine, None)
+        return code if code >= 0 else KILLED - code
+
+    def _lost(self, machine: Machine, error: BaseException | None) -> UnreachableError:
+        self._connections.pop(machine.address, None)
+        return UnreachableError(
+            "the connection was lost" + (f": {_reason(error)}" if error else ""),
+            where=machine.name,
+            do="Run the command again when the machine is back: it goes on where it was.",
+        )
+
+    def openssh(self, machine: Machine) -> list[str]:
+        """Return the OpenSSH client's options for this machine: same user, port, key and pinned host keys."""
+        options = {
+            "User": self._user,
+            "Port": str(self._port),
+            "UserKnownHostsFile": f'"{_literal(self._known_hosts)}"',
+            "GlobalKnownHostsFile": "/dev/null",
+            "HostKeyAlias": host_name(machine.address, self._port),
+            "StrictHostKeyChecking": "accept-new",
+            "HostKeyAlgorithms": ",".join(HOST_KEY_ALGORITHMS),
+            # Each of these would write lines of its own into the file of pinned keys, or ignore ours.
+            "HashKnownHosts": "no",
+            "UpdateHostKeys": "no",
+            "CheckHostIP": "no",
+            "ConnectTimeout": str(CONNECT_SECONDS),
+            "ServerAliveInterval": str(KEEPALIVE_SECONDS),
+            "LogLevel": "ERROR",
+        }
+        identity: list[str] = []
+        if self._key is not None:
+            identity = ["-F", "none", "-i", _literal(self._key), "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none"]
+        settings = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        return [*identity, *settings, machine.address]
 
     async def close(self) -> None:
         """Give up all connections."""
@@ -169,15 +252,52 @@ class SshFleet:
         self._connections.clear()
 
 
-async def _lines(stream: "asyncssh.SSHReader[bytes]", on_line: Callable[[str], None] | None) -> str:
-    if on_line is None:
-        return bytes(await stream.read()).decode(errors="replace")
-    read: list[str] = []
-    async for line in stream:
-        text = line.decode(errors="replace").rstrip("\n")
-        read.append(text)
-        on_line(text)
-    return "\n".join(read)
+class Lines:
+    """Cuts bytes that come in pieces into lines of text, without their line ends."""
+
+    def __init__(self, take: Callable[[str], object]) -> None:
+        self._take = take
+        self._begun = bytearray()
+
+    def add(self, chunk: bytes) -> None:
+        """Hand on every line that is complete now."""
+        *complete, rest = chunk.split(b"\n")
+        for part in complete:
+            self._begun += part
+            self._hand_on()
+        self._begun += rest
+
+    def end(self) -> None:
+        """Hand on a last line that has no end."""
+        if self._begun:
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        text = self._begun.decode(errors="replace")
+        self._begun.clear()
+        self._take(text)
+
+
+async def _pieces(data: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), CHUNK):
+        yield data[start : start + CHUNK]
+
+
+async def _feed(stdin: "asyncssh.SSHWriter[bytes]", data: AsyncIterable[bytes] | None) -> None:
+    # A command need not read what it is given; that the connection is lost is noticed by whoever reads.
+    if data is not None:
+        async for piece in data:
+            try:
+                stdin.write(piece)
+                await stdin.drain()
+            except (OSError, asyncssh.Error):
+                return
+    with suppress(OSError):
+        stdin.write_eof()
+
+
+def _literal(path: Path) -> str:
+    return str(path).replace("%", "%%")  # OpenSSH would put its own words for %h and the like
 
 
 def _reason(error: BaseException) -> str:
