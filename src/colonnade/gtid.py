@@ -1,10 +1,15 @@
 """Sets of MySQL's global transaction ids, as values."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 Interval = tuple[int, int]
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_TAG = re.compile(r"[a-z_][a-z0-9_]{0,31}")
+_INTERVAL = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?", re.ASCII)
 
 
 def _merged(intervals: list[Interval]) -> tuple[Interval, ...]:
@@ -35,14 +40,20 @@ class GtidSet:
         for part in "".join(text.split()).split(","):
             if not part:
                 continue
-            uuid, *rest = part.split(":")
-            source = uuid.lower()
+            uuid, *rest = part.lower().split(":")
+            if not _UUID.fullmatch(uuid) or not rest or not _INTERVAL.fullmatch(rest[-1]):
+                raise ValueError(f"no set of transactions: {part!r}")
+            source = uuid
             for piece in rest:
-                first, _, last = piece.partition("-")
-                if first.isdigit():
+                if _INTERVAL.fullmatch(piece):
+                    first, _, last = piece.partition("-")
                     found[source].append((int(first), int(last or first)))
+                elif _TAG.fullmatch(piece):
+                    source = f"{uuid}:{piece}"
                 else:
-                    source = f"{uuid.lower()}:{piece}"
+                    raise ValueError(f"no interval of transactions: {piece!r}")
+            if any(first > last or not first for first, last in found[source]):
+                raise ValueError(f"an interval of transactions ends before it begins: {part!r}")
         return cls({source: _merged(intervals) for source, intervals in sorted(found.items())})
 
     def __str__(self) -> str:
@@ -78,6 +89,10 @@ class GtidSet:
             for source, intervals in each.intervals.items():
                 found[source].extend(intervals)
         return GtidSet({source: _merged(intervals) for source, intervals in sorted(found.items())})
+
+    def without_source(self, uuid: str) -> "GtidSet":
+        """Return the set without the transactions that began on one server, whatever their tags."""
+        return GtidSet({s: intervals for s, intervals in self.intervals.items() if s.partition(":")[0] != uuid.lower()})
 
     def __le__(self, other: "GtidSet") -> bool:
         return not self - other

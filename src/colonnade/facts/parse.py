@@ -2,6 +2,7 @@
 
 import base64
 import csv
+from binascii import Error as Base64Error
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -23,15 +24,24 @@ def parse(output: str) -> Facts:
     """Turn the script's output into facts.
 
     Raises:
-        ColonnadeError: the output is cut short, so that nothing may be concluded from it.
+        ColonnadeError: the output is cut short or garbled, so that nothing may be concluded from it.
 
     """
     lines: dict[str, list[list[str]]] = defaultdict(list)
-    for line in output.splitlines():
+    for line in output.split("\n"):  # not splitlines(), which breaks lines in the middle of what MySQL says
         kind, *rest = line.split("\t")
         lines[kind].append(rest)
     if "end" not in lines:
         raise ColonnadeError("the machine's answer was cut short", do="Run the command again.")
+    try:
+        return _facts(lines)
+    except (ValueError, LookupError, csv.Error, Base64Error) as error:
+        raise ColonnadeError(
+            f"the machine's answer makes no sense ({error})", do="Run the command again; report it if it stays."
+        ) from error
+
+
+def _facts(lines: dict[str, list[list[str]]]) -> Facts:
     system = lines["os"][0]
     files, directories = _paths(lines)
     current = lines["current"]
@@ -110,7 +120,7 @@ def _database(lines: list[list[str]]) -> DatabaseFact:
         answers=answers,
         version=variables.pop("version", ""),
         server_uuid=variables.pop("server_uuid", ""),
-        read_only=variables.pop("read_only", "ON") == "ON",
+        read_only=variables.get("read_only", "ON") == "ON",
         executed=variables.pop("gtid_executed", ""),
         purged=variables.pop("gtid_purged", ""),
         schemas=frozenset(name for (name,) in rows["schema"]),
@@ -144,7 +154,7 @@ def _proxy(lines: list[str]) -> Iterator[ProxyServer]:
     if not lines:
         return
     lines = [lines[0].removeprefix("# "), *lines[1:]]
-    for row in csv.DictReader(line for line in lines if line):
+    for row in csv.DictReader((line for line in lines if line), restval=""):
         if row["svname"] in {"FRONTEND", "BACKEND"}:
             continue
         yield ProxyServer(

@@ -87,6 +87,11 @@ def app_environment(topology: Topology, machine: Machine, secrets: Mapping[str, 
     }
 
 
+def _foreground(start: str) -> str:
+    """Let a single command take the shell's place, so that systemd's signals reach it."""
+    return start if any(mark in start for mark in ";&|(){}\n") or start.startswith("exec ") else f"exec {start}"
+
+
 def app_files(topology: Topology, machine: Machine, secrets: Mapping[str, Secret]) -> tuple[File, ...]:
     """Return the application's unit, how it is started, and its environment (secret)."""
     environment = app_environment(topology, machine, secrets)
@@ -103,7 +108,7 @@ def app_files(topology: Topology, machine: Machine, secrets: Mapping[str, Secret
         launcher=APP_START,
         app_timeout=topology.stack.app.timeout,
     )
-    start = render("app-start.sh.j2", stack=topology.name, current=paths.CURRENT, start=quote(topology.stack.app.start))
+    start = render("app-start.sh.j2", stack=topology.name, current=paths.CURRENT, start=quote(_foreground(topology.stack.app.start)))
     return (
         File(paths.APP_ENVIRONMENT, "\n".join(lines) + "\n", mode=0o600, secret=True, check="sh -n {file}"),
         File(APP_START, start, mode=0o755, check="sh -n {file}"),

@@ -22,7 +22,7 @@ from colonnade.rollout.steps import (
 from colonnade.rollout.units import STATIC, need_of
 
 KEPT_RELEASES = 3
-"""Releases that stay on a server besides the one that runs, to go back to."""
+"""Releases that stay on a server besides the one that is to run, to go back to."""
 
 
 def manifest(desired: Desired) -> dict[str, str]:
@@ -75,8 +75,10 @@ def _files(desired: Desired, facts: Facts) -> Iterator[PutFile]:
         if fact is None:
             yield PutFile(file, "deleted on the machine" if put_as else "new", drift=put_as is not None)
         elif fact.sha256 != file.sha256:
-            drift = put_as is not None and fact.sha256 != put_as
-            by_whom = "changed on the machine" if drift else "changed in the stack" if put_as else "not ours yet"
+            drift = fact.sha256 != put_as
+            by_whom = (
+                "not ours yet" if put_as is None else "changed on the machine" if drift else "changed in the stack"
+            )
             yield PutFile(file, by_whom, fact.text, drift)
         elif (fact.mode, fact.owner, fact.group) != (file.mode, file.owner, file.group):
             yield PutFile(file, f"it is {fact.owner}:{fact.group} {fact.mode:o}", None if file.secret else file.text)
@@ -114,8 +116,9 @@ def _releases(desired: Desired, facts: Facts) -> Iterator[Step]:
     release = desired.app.release
     if release.identity not in facts.releases:
         yield PutRelease(release, desired.app.build, "the code base is new" if facts.releases else "it is not there")
-    old = sorted(facts.releases - {release.identity, facts.release})
-    for name in old[KEPT_RELEASES - 1 :]:
+    # The one that runs until now is the first to go back to; and what is kept now is kept by the next plan.
+    old = sorted(facts.releases - {release.identity}, key=lambda name: (name != facts.release, name))
+    for name in old[KEPT_RELEASES:]:
         yield RemoveRelease(name, f"more than {KEPT_RELEASES} are kept")
 
 

@@ -56,17 +56,16 @@ stage_file() {{
 sql() {{ mysql -u root --connect-timeout=10 "$@"; }}
 until_true() {{
   # until_true SECONDS WHAT COMMAND...: asks again every fifth of a second, and says what it waited for in vain.
-  tries=$(($1 * 5)) what=$2
+  deadline=$(($(date +%s) + $1)) what=$2
   shift 2
   until "$@"; do
-    tries=$((tries - 1))
-    [ "$tries" -gt 0 ] || {{ echo "waited in vain for: $what"; return 1; }}
+    [ "$(date +%s)" -lt "$deadline" ] || {{ echo "waited in vain for: $what"; return 1; }}
     sleep 0.2
   done
 }}
 mysql_answers() {{ timeout 5 mysql -u root --connect-timeout=2 -e 'SELECT 1' >/dev/null 2>&1; }}
 app_answers() {{
-  code=$(curl -s -o {paths.STAGING}/answer -m 5 -w '%{{http_code}}' --unix-socket {paths.APP_SOCKET} \
+  code=$(curl -s -o {paths.STAGING}/answer -m 3 -w '%{{http_code}}' --unix-socket {paths.APP_SOCKET} \
     -H "Host: $2" "http://app$1" 2>/dev/null) || code=000
   [ "$code" = 200 ]
 }}
@@ -296,9 +295,13 @@ def _follow(step: FollowSource, number: int) -> tuple[list[str], Files]:
     done = "SELECT state = 'Completed' FROM performance_schema.clone_status"
     copy = [
         "until_true 60 'MySQL to answer' mysql_answers",
+        # Asked again here: a server that was down when the plan was made may have data, and CLONE throws that away.
+        'executed=$(sql -N -B -e "SELECT @@GLOBAL.gtid_executed")',
+        'if [ -z "$executed" ]; then',
         f"sql <{paths.STAGING}/{name} || true",
         "until_true 120 'MySQL to answer after the copy' mysql_answers",
         f'[ "$(sql -N -B -e "{done}")" = 1 ]',
+        "fi",
     ]
     return [*copy, *lines], {**files, name: ("\n".join(clone) + "\n").encode()}
 

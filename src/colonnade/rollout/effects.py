@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from colonnade.facts import AccountFact, DatabaseFact, DirectoryFact, Facts, FileFact, ReplicaFact, UnitFact
+from colonnade.render import DatabaseRole, Desired
 from colonnade.rollout.steps import (
     ActivateRelease,
     AddUser,
@@ -30,15 +31,15 @@ from colonnade.rollout.steps import (
 from colonnade.rollout.units import STATIC, loaded_configuration
 
 
-def after_plan(facts: Mapping[str, Facts], plan: Plan) -> dict[str, Facts]:
-    """Return the facts that a plan leaves behind if all goes well."""
+def after_plan(facts: Mapping[str, Facts], plan: Plan, desired: Mapping[str, Desired]) -> dict[str, Facts]:
+    """Return the facts that a plan to what is desired leaves behind if all goes well."""
     now = dict(facts)
     for machine, step in plan.steps:
-        now[machine] = after(now[machine], step)
+        now[machine] = after(now[machine], step, desired[machine])
     return now
 
 
-def after(facts: Facts, step: Step) -> Facts:  # noqa: C901, PLR0911, PLR0912  one branch for each kind of step
+def after(facts: Facts, step: Step, desired: Desired) -> Facts:  # noqa: C901, PLR0911, PLR0912  one branch for each kind of step
     """Return the facts that a step leaves behind."""
     match step:
         case InstallPackages(packages):
@@ -60,10 +61,9 @@ def after(facts: Facts, step: Step) -> Facts:  # noqa: C901, PLR0911, PLR0912  o
         case InitialiseDatabase():
             return replace(facts, database=replace(facts.database, initialised=True))
         case ChangeUnit():
-            return _after_unit(facts, step)
+            return _after_unit(facts, step, desired)
         case SetVariables(settings):
-            database = replace(facts.database, variables={**facts.database.variables, **settings})
-            return replace(facts, database=database)
+            return replace(facts, database=_set(facts.database, settings))
         case PrepareSchema(schema, accounts):
             made = {account.name: AccountFact(account.name, account.digest) for account in accounts}
             database = replace(
@@ -91,7 +91,7 @@ def after(facts: Facts, step: Step) -> Facts:  # noqa: C901, PLR0911, PLR0912  o
             assert_never(step)
 
 
-def _after_unit(facts: Facts, step: ChangeUnit) -> Facts:
+def _after_unit(facts: Facts, step: ChangeUnit, desired: Desired) -> Facts:
     unit = step.unit
     before = facts.units.get(unit.name, UnitFact("loaded", "inactive", "dead", "disabled"))
     if step.action == "enable":
@@ -104,10 +104,16 @@ def _after_unit(facts: Facts, step: ChangeUnit) -> Facts:
         units={**facts.units, unit.name: now},
         loaded={**facts.loaded, unit.name: loaded_configuration(unit)},
     )
-    if unit.name == "mysql.service" and not facts.database.answers:
-        return replace(changed, database=_started(facts.database))
+    if unit.name == "mysql.service" and step.action in {"start", "restart"}:
+        return replace(changed, database=_started(facts.database, desired.database))
     return changed
 
 
-def _started(database: DatabaseFact) -> DatabaseFact:
-    return replace(database, answers=True)
+def _started(database: DatabaseFact, role: DatabaseRole | None) -> DatabaseFact:
+    """Answer, with the settings of the file."""
+    return _set(replace(database, answers=True), role.settings if role else {})
+
+
+def _set(database: DatabaseFact, settings: Mapping[str, str]) -> DatabaseFact:
+    variables = {**database.variables, **settings}
+    return replace(database, variables=variables, read_only=variables.get("read_only", "ON") == "ON")

@@ -99,6 +99,8 @@ def _servers(
         else:
             fresh[machine.name] = steps
     yield Stage("the application", fresh)
+    names = [machine.server or machine.name for machine in topology.servers if machine.name in fresh]
+    yield Stage("put back what was left drained", _left_drained(topology, names, facts))
     for machine, steps in running:
         yield from _one_server(topology, machine, steps, facts)
 
@@ -125,11 +127,6 @@ def _one_server(
     name = machine.server or machine.name
     disturbs = any(isinstance(step, ChangeUnit) and step.action != "reload" for step in steps)
     others = len(topology.servers) > 1
-    left = {
-        m.name: Ready(name, BACKENDS, READY_SECONDS, "an interrupted apply left it drained")
-        for m in topology.balancers
-        if name in facts[m.name].drained
-    }
     if disturbs and others:
         wait = topology.stack.app.timeout + 5
         drain = Drain(name, BACKENDS, wait, "its requests finish before it is touched")
@@ -141,7 +138,18 @@ def _one_server(
         return
     alone = "the only server restarts its application or Nginx" if disturbs else ""
     yield Stage(f"server {name}", {machine.name: steps}, alone)
-    yield Stage(f"put {name} back", {m: (step,) for m, step in left.items()})
+    yield Stage(f"put {name} back", _left_drained(topology, [name], facts))
+
+
+def _left_drained(topology: Topology, names: list[str], facts: Mapping[str, Facts]) -> dict[str, tuple[Step, ...]]:
+    """Return what puts servers back that an interrupted apply drained, by balancer."""
+    why = "an interrupted apply left it drained"
+    return {
+        balancer.name: tuple(
+            Ready(name, BACKENDS, READY_SECONDS, why) for name in names if name in facts[balancer.name].drained
+        )
+        for balancer in topology.balancers
+    }
 
 
 def _balancers(topology: Topology, desired: Mapping[str, Desired], needs: _Needs) -> Iterator[Stage]:

@@ -53,6 +53,15 @@ def _primary(topology: Topology, facts: Mapping[str, Facts]) -> None:
                 where=machine.name,
                 do=f"Put [servers.{machine.server}] first in the file: the data is there. Nothing was changed.",
             )
+    if wanted.replica is not None:
+        raise RefusedError(
+            f"MySQL is a replica of {wanted.replica.source}, which no server of the file is,"
+            f" but the file's first server is {topology.primary.server}",
+            where=topology.primary.name,
+            do="What only the present primary has would be lost. Put its server first in the file again; or, if it is"
+            f" gone for good, end replication on {topology.primary.name} yourself: STOP REPLICA; RESET REPLICA ALL."
+            " Nothing was changed.",
+        )
 
 
 def _errant(topology: Topology, facts: Mapping[str, Facts]) -> None:
@@ -64,6 +73,10 @@ def _errant(topology: Topology, facts: Mapping[str, Facts]) -> None:
         if not primary.answers and primary.initialised:
             continue  # the primary is down, not empty: it is started first and compared by the next apply
         errant = GtidSet.parse(database.executed) - GtidSet.parse(primary.executed)
+        replica = database.replica
+        if replica is not None and (replica.source, replica.receiver) == (topology.primary.address, "Yes"):
+            # The primary was asked a moment earlier: what it has written since is on its way, not errant.
+            errant = errant.without_source(primary.server_uuid)
         if errant:
             raise RefusedError(
                 f"MySQL has {len(errant)} transactions that the primary {topology.primary.server}"

@@ -107,7 +107,7 @@ class PrepareSchema:
 
 @dataclass(frozen=True, slots=True)
 class FollowSource:
-    """Have MySQL replicate from the primary; ``clone`` copies the primary's data first, onto an empty server."""
+    """Have MySQL replicate from the primary; ``clone`` copies the primary's data first, if the server is empty."""
 
     source: Source
     why: str
@@ -249,7 +249,7 @@ def describe(step: Step) -> str:  # noqa: PLR0911, PLR0912, C901  one line for e
         case FollowSource(source, _, clone, only_start):
             if only_start:
                 return f"start replication from {source.server}"
-            return f"{'copy the data of' if clone else 'replicate from'} {source.server}"
+            return f"replicate from {source.server}{', whose data is copied first if there is none' if clone else ''}"
         case PutRelease(release, build):
             return f"{'build' if build else 'unpack'} release {release.identity}"
         case Migrate(release):
