@@ -179,9 +179,8 @@ class SshFleet:
         on_complaint: Callable[[bytes], object],
     ) -> int:
         connection = await self._connection(machine)
-        wrapped = command if self._user == "root" else f"sudo -n -- sh -c {quote(command)}"
         try:
-            process = await connection.create_process(wrapped, encoding=None)
+            process = await connection.create_process(self.as_root(command), encoding=None)
         except (OSError, asyncssh.Error) as error:
             raise self._lost(machine, error) from error
 
@@ -217,6 +216,10 @@ class SshFleet:
             where=machine.name,
             do="Run the command again when the machine is back: it goes on where it was.",
         )
+
+    def as_root(self, command: str) -> str:
+        """Return the shell command that does this one as root, whoever logs in."""
+        return command if self._user == "root" else f"sudo -n -- sh -c {quote(command)}"
 
     def openssh(self, machine: Machine) -> list[str]:
         """Return the OpenSSH client's options for this machine: same user, port, key and pinned host keys."""

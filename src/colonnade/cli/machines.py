@@ -1,5 +1,303 @@
-"""Verbs to come."""
+"""Machines from near: a command on one of them, a shell, the logs of all."""
 
-from typing import Any
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from shlex import join
+from typing import Any, NoReturn
 
-COMMANDS: tuple[Any, ...] = ()
+import click
+
+from colonnade.adapters.ssh import CHUNK, SshFleet
+from colonnade.cli.completion import machine_names, unit_names
+from colonnade.cli.context import StackFile, _key, command, invocation, placed, print_json, say_error, stack_file_option
+from colonnade.control.logs import Entry, Query, follow, read, since
+from colonnade.errors import ColonnadeError
+from colonnade.topology import Machine, Topology
+
+FAILED = 255
+"""What ``exec`` ends with when it is not the command that failed; ssh's own habit."""
+DEFAULT_LINES = 100
+COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "bright_red", "bright_cyan", "bright_yellow")
+
+
+@asynccontextmanager
+async def reached(file: StackFile) -> AsyncIterator[tuple[Topology, SshFleet]]:
+    """Give the placed stack and the way to its machines; neither the code base nor a password is read."""
+    topology, placement = await placed(file)
+    file.private.ensure()
+    ssh = file.stack.ssh
+    if placement is not None:
+        file.private.ensure_ssh_key()
+        fleet = SshFleet(user="root", port=22, key=file.private.ssh_key, known_hosts=file.private.known_hosts)
+    else:
+        key = _key(file, ssh.key) if ssh.key else None
+        fleet = SshFleet(user=ssh.user, port=ssh.port, key=key, known_hosts=file.private.known_hosts)
+    try:
+        yield topology, fleet
+    finally:
+        await fleet.close()
+
+
+def shell_line(words: Sequence[str]) -> str:
+    """Return what a shell must read to run these words; a single one is a shell line already."""
+    return words[0] if len(words) == 1 else join(words)
+
+
+async def pass_through(fleet: SshFleet, machine: Machine, line: str) -> int:
+    """Run a shell line as root as if it ran here: its bytes, its exit code; our standard input if it is no terminal."""
+    stdin = None if sys.stdin is None or sys.stdin.isatty() else _standard_input(sys.stdin.fileno())
+
+    def write(stream: Any, chunk: bytes) -> None:
+        stream.write(chunk)
+        stream.flush()
+
+    return await fleet.stream(
+        machine,
+        line,
+        stdin=stdin,
+        on_output=lambda chunk: write(sys.stdout.buffer, chunk),
+        on_complaint=lambda chunk: write(sys.stderr.buffer, chunk),
+    )
+
+
+async def _standard_input(descriptor: int) -> AsyncIterator[bytes]:
+    # Read only when there is something: a read that blocks could not be given up when the command ends first.
+    while True:
+        await _readable(descriptor)
+        chunk = os.read(descriptor, CHUNK)
+        if not chunk:
+            return
+        yield chunk
+
+
+async def _readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready = loop.create_future()
+    try:
+        loop.add_reader(descriptor, lambda: ready.done() or ready.set_result(None))
+    except PermissionError:
+        return  # a file: it never blocks, and cannot be waited for
+    try:
+        await ready
+    finally:
+        loop.remove_reader(descriptor)
+
+
+def become_ssh(fleet: SshFleet, machine: Machine, line: str | None, *, terminal: bool) -> NoReturn:
+    """Turn this process into the OpenSSH client, which handles terminals better than we could.
+
+    Raises:
+        ColonnadeError: it is not installed.
+
+    """
+    arguments = ["ssh", *(["-t"] if terminal else []), *fleet.openssh(machine), *([line] if line is not None else [])]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        os.execvp("ssh", arguments)  # noqa: S606  a list of our own making, no shell
+    except FileNotFoundError as error:
+        raise ColonnadeError(
+            "the OpenSSH client is not installed on this machine", do="Install it: apt-get install openssh-client"
+        ) from error
+
+
+def on_two_terminals() -> bool:
+    """Whether a person types and reads: standard input and output are terminals."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+class OwnFailures(click.Command):
+    """A command whose exit codes belong to what it runs: whatever fails on our side is 255."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Parse; a wrong call is a failure of ours."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            error.exit_code = FAILED
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run; an error is told here."""
+        try:
+            return super().invoke(ctx)
+        except ColonnadeError as error:
+            say_error(error)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            say_error(ColonnadeError(error.strerror or str(error), where=error.filename or ""))
+        return FAILED
+
+
+RAW = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+"""What follows the machine's name is the command's, whatever it looks like."""
+
+
+def _words(words: tuple[str, ...]) -> tuple[str, ...]:
+    return words[1:] if words[:1] == ("--",) else words
+
+
+@click.command("exec", cls=OwnFailures, context_settings=RAW)
+@click.argument("name", shell_complete=machine_names)
+@click.argument("words", metavar="-- COMMAND...", nargs=-1, type=click.UNPROCESSED, required=True)
+@command
+async def execute(name: str, words: tuple[str, ...]) -> int:
+    """Run a command as root on a machine; its exit code is passed on, 255 is a failure of our own.
+
+    Its output and errors are passed on byte by byte, and so is standard input if it is not a terminal.
+    A single word is a line for the machine's shell. -f FILE stands before the verb.
+
+    \b
+    Example:
+      colonnade exec web1 -- systemctl status nginx
+      colonnade exec web1 -- 'ls /etc | wc -l'
+      colonnade exec web1 -- tar -cz /var/log > logs.tar.gz
+    """
+    words = _words(words)
+    if not words:
+        raise click.UsageError("no command is given")
+    async with reached(invocation().stack_file()) as (topology, fleet):
+        return await pass_through(fleet, topology.machine(name), shell_line(words))
+
+
+@click.command(context_settings=RAW)
+@stack_file_option
+@click.argument("name", shell_complete=machine_names)
+@click.argument("words", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
+def ssh(name: str, words: tuple[str, ...]) -> None:
+    """Log in to a machine with the OpenSSH client, or run a command there on this terminal.
+
+    \b
+    Example:
+      colonnade ssh web1
+      colonnade ssh web1 -- journalctl --follow --unit nginx
+    """
+    words = _words(words)
+
+    async def way() -> tuple[SshFleet, Machine]:
+        async with reached(invocation().stack_file()) as (topology, fleet):
+            return fleet, topology.machine(name)
+
+    fleet, machine = asyncio.run(way())
+    become_ssh(fleet, machine, shell_line(words) if words else None, terminal=bool(words) and on_two_terminals())
+
+
+@click.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=machine_names)
+@click.option("-u", "--unit", "units", multiple=True, shell_complete=unit_names, help="Only this unit; repeatable.")
+@click.option("--since", "start", metavar="TIME", help="Since '10 min ago', 'today' or an ISO time.")
+@click.option(
+    "-n", "--lines", type=click.IntRange(min=0), help="The last N entries of all. Default: 100; with --since, all."
+)
+@click.option("--grep", metavar="REGEX", help="Only messages that match; small letters match capitals, too.")
+@click.option("--follow", is_flag=True, help="Go on showing what comes. (-f is the stack file's, before the verb.)")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list; with --follow, an object on each line.")
+@command
+async def logs(
+    *,
+    names: tuple[str, ...],
+    units: tuple[str, ...],
+    start: str | None,
+    lines: int | None,
+    grep: str | None,
+    follow: bool,
+    as_json: bool,
+) -> int:
+    """Show the journals of machines, all if none is named, merged by time.
+
+    Units: app, mysql, nginx, haproxy, knot, or any that systemd has there. A machine that cannot be
+    reached is named, the others are shown, and the exit code is 4.
+
+    \b
+    Example:
+      colonnade logs --unit app --since "10 min ago"
+      colonnade logs web1 web2 --unit nginx --follow
+      colonnade logs --grep error --json | jq -r '.[].message'
+    """
+    lines = DEFAULT_LINES if lines is None and start is None else lines
+    query = Query(units=units, since=since(start) if start else "", lines=lines, grep=grep or "")
+    async with reached(invocation().stack_file()) as (topology, fleet):
+        machines = tuple(dict.fromkeys(topology.machine(name) for name in names)) or topology.machines
+        printer = LogPrinter(machines, as_json=as_json)
+        return (
+            await _follow(fleet, machines, query, printer) if follow else await _read(fleet, machines, query, printer)
+        )
+
+
+async def _read(fleet: SshFleet, machines: Sequence[Machine], query: Query, printer: "LogPrinter") -> int:
+    journals = await read(fleet, machines, query)
+    if printer.as_json:
+        print_json([document(entry) for entry in journals.entries])
+    else:
+        for entry in journals.entries:
+            printer.show(entry)
+    for error in journals.failures.values():
+        printer.fail(error)
+    return printer.exit_code
+
+
+async def _follow(fleet: SshFleet, machines: Sequence[Machine], query: Query, printer: "LogPrinter") -> int:
+    journals = await read(fleet, machines, query)
+    for error in journals.failures.values():
+        printer.fail(error)
+    for entry in journals.entries:
+        printer.show(entry)
+    try:
+        await follow(fleet, machines, query, after=journals, show=printer.show, fail=printer.fail)
+    except asyncio.CancelledError:
+        return 128 + signal.SIGINT  # how a person ends it: nothing to say about that
+    return printer.exit_code
+
+
+class LogPrinter:
+    """Prints entries, a colour for each machine on a terminal, and remembers what went wrong."""
+
+    def __init__(self, machines: Sequence[Machine], *, as_json: bool) -> None:
+        self.as_json = as_json
+        self.exit_code = 0
+        self._width = max(len(machine.name) for machine in machines)
+        self._colours = {machine.name: COLOURS[n % len(COLOURS)] for n, machine in enumerate(machines)}
+
+    def show(self, entry: Entry) -> None:
+        """Print one entry on standard output."""
+        if self.as_json:
+            click.echo(json.dumps(document(entry), ensure_ascii=False))
+            return
+        time = _local(entry).replace(tzinfo=None).isoformat(timespec="milliseconds")
+        name = click.style(f"{entry.machine:<{self._width}}", fg=self._colours[entry.machine])
+        first, *more = printable(entry.message).splitlines() or [""]
+        click.echo(f"{time} {name} {entry.unit.removesuffix('.service')}: {first}")
+        for line in more:
+            click.echo(f"{' ' * len(time)} {name} {line}")
+
+    def fail(self, error: ColonnadeError) -> None:
+        """Say on standard error what went wrong on one machine."""
+        say_error(error)
+        self.exit_code = max(self.exit_code, error.exit_code)
+
+
+def document(entry: Entry) -> dict[str, str]:
+    """Return an entry for a program; the time has its offset."""
+    time = _local(entry).isoformat(timespec="milliseconds")
+    return {"time": time, "machine": entry.machine, "unit": entry.unit, "message": entry.message}
+
+
+def _local(entry: Entry) -> datetime:
+    return datetime.fromtimestamp(entry.time / 1_000_000).astimezone()  # noqa: DTZ006  local on purpose
+
+
+def printable(text: str) -> str:
+    """Return text that does nothing to a terminal: what a visitor sends may stand in a log."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+COMMANDS: tuple[Any, ...] = (execute, ssh, logs)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from colonnade.adapters.ssh import Lines
 from colonnade.control.observe import everywhere
-from colonnade.errors import ColonnadeError, UnreachableError
+from colonnade.errors import ColonnadeError
 from colonnade.paths import APP_UNIT
 from colonnade.topology import Machine
 
@@ -173,39 +173,51 @@ async def follow(
     """Show entries as they come, in order within a small window; return when no machine is left to follow."""
     arrivals: asyncio.Queue[Entry | Exception] = asyncio.Queue()
 
-    async def one(machine: Machine) -> None:
-        def take(line: str) -> None:
-            if entry := entry_of(machine.name, line):
-                arrivals.put_nowait(entry)
-
-        try:
-            await _stream(streams, machine, follow_command(query, after.positions[machine.name]), take)
-            raise UnreachableError("its journal is followed no longer", where=machine.name)  # noqa: TRY301  like a loss
-        except Exception as error:  # noqa: BLE001  whatever it is, it is raised or told where entries are shown
-            arrivals.put_nowait(error)
-
     followed = [machine for machine in machines if machine.name in after.positions]
-    reading = asyncio.gather(*(one(machine) for machine in followed))
+    commands = [(machine, follow_command(query, after.positions[machine.name])) for machine in followed]
+    reading = asyncio.gather(*(_pass_on(streams, machine, command, arrivals) for machine, command in commands))
     window, left, clock = Window(), len(followed), asyncio.get_running_loop().time
     try:
         while left or window:
-            try:
-                async with asyncio.timeout(window.wait(clock())):
-                    arrival = await arrivals.get()
-            except TimeoutError:
-                pass
-            else:
-                if isinstance(arrival, Entry):
+            arrival = await _next(arrivals, window.wait(clock()))
+            match arrival:
+                case Entry():
                     window.add(arrival, clock())
-                elif isinstance(arrival, ColonnadeError):
+                case ColonnadeError():
                     left -= 1
                     fail(arrival)
-                else:
+                case Exception():
                     raise arrival
             for entry in window.due(clock()):
                 show(entry)
     finally:
         reading.cancel()
+
+
+async def _pass_on(
+    streams: Streams, machine: Machine, command: str, arrivals: "asyncio.Queue[Entry | Exception]"
+) -> None:
+    """Put one machine's entries into the queue, and last of all why there are no more."""
+
+    def take(line: str) -> None:
+        if entry := entry_of(machine.name, line):
+            arrivals.put_nowait(entry)
+
+    try:
+        await _stream(streams, machine, command, take)
+    except Exception as error:  # noqa: BLE001  whatever it is, it is raised or told where entries are shown
+        arrivals.put_nowait(error)
+    else:
+        arrivals.put_nowait(ColonnadeError("journalctl ended", where=machine.name, do="Run the command again."))
+
+
+async def _next(arrivals: "asyncio.Queue[Entry | Exception]", seconds: float | None) -> Entry | Exception | None:
+    """Return what arrives next; None if nothing does in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await arrivals.get()
+    except TimeoutError:
+        return None
 
 
 class Window:

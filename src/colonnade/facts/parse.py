@@ -2,7 +2,6 @@
 
 import base64
 import csv
-from binascii import Error as Base64Error
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -35,7 +34,7 @@ def parse(output: str) -> Facts:
         raise ColonnadeError("the machine's answer was cut short", do="Run the command again.")
     try:
         return _facts(lines)
-    except (ValueError, LookupError, csv.Error, Base64Error) as error:
+    except (ValueError, LookupError, csv.Error) as error:
         raise ColonnadeError(
             f"the machine's answer makes no sense ({error})", do="Run the command again; report it if it stays."
         ) from error

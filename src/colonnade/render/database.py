@@ -24,7 +24,7 @@ from colonnade.topology import MYSQL_PORT, Machine, Topology, replication_accoun
 MIB = 1 << 20
 OTHERS_SHARE = 448 * MIB
 """Bytes of memory that Nginx, the application and MySQL's own overhead need before the buffer pool grows."""
-SMALLEST_POOL = 64 * MIB
+SMALLEST_POOL = 32 * MIB
 SMALL_MACHINE = 2048 * MIB
 
 DROP_IN = "/etc/systemd/system/mysql.service.d/colonnade.conf"

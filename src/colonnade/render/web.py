@@ -108,7 +108,12 @@ def app_files(topology: Topology, machine: Machine, secrets: Mapping[str, Secret
         launcher=APP_START,
         app_timeout=topology.stack.app.timeout,
     )
-    start = render("app-start.sh.j2", stack=topology.name, current=paths.CURRENT, start=quote(_foreground(topology.stack.app.start)))
+    start = render(
+        "app-start.sh.j2",
+        stack=topology.name,
+        current=paths.CURRENT,
+        start=quote(_foreground(topology.stack.app.start)),
+    )
     return (
         File(paths.APP_ENVIRONMENT, "\n".join(lines) + "\n", mode=0o600, secret=True, check="sh -n {file}"),
         File(APP_START, start, mode=0o755, check="sh -n {file}"),
