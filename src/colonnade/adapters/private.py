@@ -1,4 +1,4 @@
-"""The stack's private directory beside its file: passwords, the SSH key, pinned host keys, what is remembered of machines."""
+"""The stack's private directory: passwords, the SSH key, pinned host keys, what is remembered of machines."""
 
 import fcntl
 import json

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from colonnade.cli.completion import machine_names
 from colonnade.cli.context import StackFile, command, invocation, placed, stack_file_option
 from colonnade.errors import UsageError
 
@@ -31,7 +32,7 @@ async def _machine(name: str) -> tuple[StackFile, str]:
 
 @lab.command()
 @stack_file_option
-@click.argument("name")
+@click.argument("name", shell_complete=machine_names)
 @command
 async def cut(name: str) -> int:
     """Pull a machine's network cable."""
@@ -43,7 +44,7 @@ async def cut(name: str) -> int:
 
 @lab.command()
 @stack_file_option
-@click.argument("name")
+@click.argument("name", shell_complete=machine_names)
 @command
 async def heal(name: str) -> int:
     """Put a machine's network cable back."""
@@ -55,7 +56,7 @@ async def heal(name: str) -> int:
 
 @lab.command()
 @stack_file_option
-@click.argument("name")
+@click.argument("name", shell_complete=machine_names)
 @command
 async def kill(name: str) -> int:
     """Power a machine off without warning."""
@@ -67,7 +68,7 @@ async def kill(name: str) -> int:
 
 @lab.command()
 @stack_file_option
-@click.argument("name")
+@click.argument("name", shell_complete=machine_names)
 @command
 async def start(name: str) -> int:
     """Power a machine on."""

@@ -16,8 +16,10 @@ import click
 from colonnade.adapters.ssh import CHUNK, SshFleet
 from colonnade.cli.completion import machine_names, unit_names
 from colonnade.cli.context import StackFile, _key, command, invocation, placed, print_json, say_error, stack_file_option
-from colonnade.control.logs import Entry, Query, follow, read, since
-from colonnade.errors import ColonnadeError
+from colonnade.control.logs import Entry, Journals, Query, since
+from colonnade.control.logs import follow as follow_journals
+from colonnade.control.logs import read as read_journals
+from colonnade.errors import ColonnadeError, UsageError
 from colonnade.topology import Machine, Topology
 
 FAILED = 255
@@ -78,13 +80,13 @@ async def _standard_input(descriptor: int) -> AsyncIterator[bytes]:
 
 async def _readable(descriptor: int) -> None:
     loop = asyncio.get_running_loop()
-    ready = loop.create_future()
+    ready = asyncio.Event()
     try:
-        loop.add_reader(descriptor, lambda: ready.done() or ready.set_result(None))
+        loop.add_reader(descriptor, ready.set)
     except PermissionError:
         return  # a file: it never blocks, and cannot be waited for
     try:
-        await ready
+        await ready.wait()
     finally:
         loop.remove_reader(descriptor)
 
@@ -112,6 +114,12 @@ def on_two_terminals() -> bool:
     return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
 
 
+class CalledWrongly(click.UsageError):
+    """What the command was given makes no sense."""
+
+    exit_code = FAILED
+
+
 class OwnFailures(click.Command):
     """A command whose exit codes belong to what it runs: whatever fails on our side is 255."""
 
@@ -122,8 +130,7 @@ class OwnFailures(click.Command):
         try:
             return super().make_context(info_name, args, parent, **extra)
         except click.UsageError as error:
-            error.exit_code = FAILED
-            raise
+            raise CalledWrongly(error.format_message(), error.ctx) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run; an error is told here."""
@@ -132,7 +139,7 @@ class OwnFailures(click.Command):
         except ColonnadeError as error:
             say_error(error)
         except BrokenPipeError:
-            raise
+            raise  # nobody reads what the command says: no failure
         except OSError as error:
             say_error(ColonnadeError(error.strerror or str(error), where=error.filename or ""))
         return FAILED
@@ -142,7 +149,8 @@ RAW = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 """What follows the machine's name is the command's, whatever it looks like."""
 
 
-def _words(words: tuple[str, ...]) -> tuple[str, ...]:
+def without_dashes(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words after the two dashes that set a command apart, if they are there."""
     return words[1:] if words[:1] == ("--",) else words
 
 
@@ -162,9 +170,9 @@ async def execute(name: str, words: tuple[str, ...]) -> int:
       colonnade exec web1 -- 'ls /etc | wc -l'
       colonnade exec web1 -- tar -cz /var/log > logs.tar.gz
     """
-    words = _words(words)
+    words = without_dashes(words)
     if not words:
-        raise click.UsageError("no command is given")
+        raise UsageError("no command is given", do=f"For example: colonnade exec {name} -- uptime")
     async with reached(invocation().stack_file()) as (topology, fleet):
         return await pass_through(fleet, topology.machine(name), shell_line(words))
 
@@ -181,7 +189,7 @@ def ssh(name: str, words: tuple[str, ...]) -> None:
       colonnade ssh web1
       colonnade ssh web1 -- journalctl --follow --unit nginx
     """
-    words = _words(words)
+    words = without_dashes(words)
 
     async def way() -> tuple[SshFleet, Machine]:
         async with reached(invocation().stack_file()) as (topology, fleet):
@@ -228,31 +236,22 @@ async def logs(
     async with reached(invocation().stack_file()) as (topology, fleet):
         machines = tuple(dict.fromkeys(topology.machine(name) for name in names)) or topology.machines
         printer = LogPrinter(machines, as_json=as_json)
-        return (
-            await _follow(fleet, machines, query, printer) if follow else await _read(fleet, machines, query, printer)
-        )
+        journals = await read_journals(fleet, machines, query)
+        if not follow:
+            printer.show_all(journals)
+            return printer.exit_code
+        return await _follow(fleet, machines, query, journals, printer)
 
 
-async def _read(fleet: SshFleet, machines: Sequence[Machine], query: Query, printer: "LogPrinter") -> int:
-    journals = await read(fleet, machines, query)
-    if printer.as_json:
-        print_json([document(entry) for entry in journals.entries])
-    else:
-        for entry in journals.entries:
-            printer.show(entry)
-    for error in journals.failures.values():
-        printer.fail(error)
-    return printer.exit_code
-
-
-async def _follow(fleet: SshFleet, machines: Sequence[Machine], query: Query, printer: "LogPrinter") -> int:
-    journals = await read(fleet, machines, query)
-    for error in journals.failures.values():
-        printer.fail(error)
+async def _follow(
+    fleet: SshFleet, machines: Sequence[Machine], query: Query, journals: Journals, printer: "LogPrinter"
+) -> int:
     for entry in journals.entries:
         printer.show(entry)
+    for error in journals.failures.values():
+        printer.fail(error)
     try:
-        await follow(fleet, machines, query, after=journals, show=printer.show, fail=printer.fail)
+        await follow_journals(fleet, machines, query, after=journals, show=printer.show, fail=printer.fail)
     except asyncio.CancelledError:
         return 128 + signal.SIGINT  # how a person ends it: nothing to say about that
     return printer.exit_code
@@ -262,14 +261,24 @@ class LogPrinter:
     """Prints entries, a colour for each machine on a terminal, and remembers what went wrong."""
 
     def __init__(self, machines: Sequence[Machine], *, as_json: bool) -> None:
-        self.as_json = as_json
+        self._as_json = as_json
         self.exit_code = 0
         self._width = max(len(machine.name) for machine in machines)
         self._colours = {machine.name: COLOURS[n % len(COLOURS)] for n, machine in enumerate(machines)}
 
+    def show_all(self, journals: Journals) -> None:
+        """Print what was read, as one document for a program."""
+        if self._as_json:
+            print_json([document(entry) for entry in journals.entries])
+        else:
+            for entry in journals.entries:
+                self.show(entry)
+        for error in journals.failures.values():
+            self.fail(error)
+
     def show(self, entry: Entry) -> None:
         """Print one entry on standard output."""
-        if self.as_json:
+        if self._as_json:
             click.echo(json.dumps(document(entry), ensure_ascii=False))
             return
         time = _local(entry).replace(tzinfo=None).isoformat(timespec="milliseconds")
@@ -292,7 +301,7 @@ def document(entry: Entry) -> dict[str, str]:
 
 
 def _local(entry: Entry) -> datetime:
-    return datetime.fromtimestamp(entry.time / 1_000_000).astimezone()  # noqa: DTZ006  local on purpose
+    return datetime.fromtimestamp(entry.time / 1_000_000).astimezone()
 
 
 def printable(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from colonnade import __version__
-from colonnade.cli import database, lab, machines, stack, write
+from colonnade.cli import completion, database, lab, machines, stack, write
 from colonnade.cli.context import Invocation, say_error
 from colonnade.errors import ColonnadeError
 
@@ -35,7 +35,7 @@ def cli(context: click.Context, file: Path | None) -> None:
     context.obj = Invocation(file)
 
 
-for module in (stack, machines, database, lab, write):
+for module in (stack, machines, database, lab, write, completion):
     for command in module.COMMANDS:
         cli.add_command(command)
 
@@ -45,7 +45,7 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: list[str]) -> int:  # noqa: PLR0911  one way out for each way in which it can end
     """Run one command and return its exit code."""
     try:
         code = cli.main(arguments, prog_name="colonnade", standalone_mode=False)

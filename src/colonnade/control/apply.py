@@ -53,40 +53,98 @@ async def apply(site: Site, plan: Plan, observation: Observation, progress: Prog
             do="Add --interrupt to do it all the same. Nothing was changed.",
         )
     report = Report({machine.name: [] for machine in site.topology.machines})
-    generations = {machine: facts.generation for machine, facts in observation.facts.items()}
-    run = secrets.token_hex(6)
+    run = _Run(site, plan, progress, report, {m: facts.generation for m, facts in observation.facts.items()})
     for number, stage in enumerate(plan.stages):
         progress.say(stage.title)
-        await _stage(site, plan, number, f"{run}-{number}", generations, report, progress)
+        await run.stage(number)
     return report
 
 
-async def _stage(
-    site: Site,
-    plan: Plan,
-    number: int,
-    generation: str,
-    generations: dict[str, str],
-    report: Report,
-    progress: Progress,
-) -> None:
-    stage = plan.stages[number]
+@dataclass
+class _Run:
+    """One apply: what it works on, and how far it is."""
 
-    async def one(machine: Machine) -> None:
-        steps = stage.work[machine.name]
-        load = payload(
-            steps,
-            expected=generations[machine.name],
-            generation=generation,
-            later=_later(plan.stages[number + 1 :], machine.name),
+    site: Site
+    plan: Plan
+    progress: Progress
+    report: Report
+    generations: dict[str, str]
+    name: str = field(default_factory=lambda: secrets.token_hex(6))
+
+    async def stage(self, number: int) -> None:
+        """Carry out one stage on all of its machines."""
+        work = self.plan.stages[number].work
+        generation = f"{self.name}-{number}"
+
+        async def one(machine: Machine) -> None:
+            steps = work[machine.name]
+            later = _later(self.plan.stages[number + 1 :], machine.name)
+            expected = self.generations[machine.name]
+            await self.send(machine, steps, payload(steps, expected=expected, generation=generation, later=later))
+            self.generations[machine.name] = generation
+
+        _, failures = await everywhere([m for m in self.site.topology.machines if m.name in work], one)
+        if failures:
+            raise _summed_up(failures, self.report)
+
+    async def send(self, machine: Machine, steps: tuple[Step, ...], load: Payload) -> None:
+        """Send a payload to a machine and follow what it says."""
+        said = _Said(machine.name, steps, self.report.done[machine.name], self.progress)
+        result = await self.site.remote.run(
+            machine, RECEIVE, stdin=_tar(load), on_line=said.line, seconds=STAGE_SECONDS
         )
-        await _send(site, machine, steps, load, report, progress)
-        generations[machine.name] = generation
+        if said.done and result.code == 0:
+            return
+        if result.code == BUSY:
+            what, do = "another apply is under way", "Wait for it, then run this again."
+            raise ColonnadeError(what, where=machine.name, do=do)
+        if result.code == OUTDATED:
+            what, do = "another apply has changed the machine meanwhile", "Run the command again."
+            raise ColonnadeError(what, where=machine.name, do=do)
+        raise ColonnadeError(
+            f"could not {said.doing()} (exit code {result.code})\n{_indented(said.log or result.complaint)}",
+            where=machine.name,
+            do="What was there is as it was, unless said otherwise above; mend the cause and run the command again.",
+        )
 
-    machines = [machine for machine in site.topology.machines if machine.name in stage.work]
-    _, failures = await everywhere(machines, one)
-    if failures:
-        raise _summed_up(failures, report)
+
+@dataclass
+class _Said:
+    """What a machine's script has said so far."""
+
+    machine: str
+    steps: tuple[Step, ...]
+    finished: list[str]
+    progress: Progress
+    at: int = -1
+    started: bool = False
+    log: str = ""
+    done: bool = False
+
+    def line(self, line: str) -> None:
+        """Take in one line of its output."""
+        match line.split("\t"):
+            case ["check", number]:
+                self.at = int(number)
+                self.progress.machine(self.machine, f"check {self.doing().removeprefix('put ')}")
+            case ["step", number]:
+                self._end_step()
+                self.at, self.started = int(number), True
+                self.progress.machine(self.machine, self.doing())
+            case ["failed", number, log]:
+                self.at, self.log = int(number), base64.b64decode(log).decode(errors="replace")
+            case ["done"]:
+                self._end_step()
+                self.done = True
+                self.progress.machine(self.machine, "")
+
+    def _end_step(self) -> None:
+        if self.started:
+            self.finished.append(self.doing())
+
+    def doing(self) -> str:
+        """Say what the script is at."""
+        return describe(self.steps[self.at]) if 0 <= self.at < len(self.steps) else "receive the files"
 
 
 def _later(stages: tuple[Stage, ...], machine: str) -> dict[str, str]:
@@ -106,50 +164,6 @@ def _summed_up(failures: Mapping[str, ColonnadeError], report: Report) -> Colonn
         return kind(error.what, where=error.where, do=f"{error.do}\n{report.text()}")
     what = "\n".join(f"{error.where}: {error.what}" for error in failures.values())
     return kind(what, do=f"{next(iter(failures.values())).do}\n{report.text()}")
-
-
-async def _send(
-    site: Site, machine: Machine, steps: tuple[Step, ...], load: Payload, report: Report, progress: Progress
-) -> None:
-    at = -1
-    failure: tuple[int, str] | None = None
-    done = False
-
-    def on_line(line: str) -> None:
-        nonlocal at, failure, done
-        kind, *rest = line.split("\t")
-        if kind == "step":
-            now = int(rest[0])
-            if now > at:
-                if at >= 0:
-                    report.done[machine.name].append(describe(steps[at]))
-                at = now
-            progress.machine(machine.name, describe(steps[now]))
-        elif kind == "check":
-            progress.machine(machine.name, f"check {describe(steps[int(rest[0])]).removeprefix('put ')}")
-        elif kind == "failed":
-            failure = (int(rest[0]), base64.b64decode(rest[1]).decode(errors="replace") if len(rest) > 1 else "")
-        elif kind == "done":
-            done = True
-
-    result = await site.remote.run(machine, RECEIVE, stdin=_tar(load), on_line=on_line, seconds=STAGE_SECONDS)
-    if done and result.code == 0:
-        report.done[machine.name] += [describe(steps[at])] if at >= 0 else []
-        progress.machine(machine.name, "")
-        return
-    if result.code == BUSY:
-        raise ColonnadeError("another apply is under way", where=machine.name, do="Wait for it, then run this again.")
-    if result.code == OUTDATED:
-        raise ColonnadeError(
-            "another apply has changed the machine meanwhile", where=machine.name, do="Run the command again."
-        )
-    number, log = failure or (at, result.complaint)
-    step = describe(steps[number]) if 0 <= number < len(steps) else "receive the files"
-    raise ColonnadeError(
-        f"could not {step} (exit code {result.code})\n{_indented(log or result.complaint)}",
-        where=machine.name,
-        do="What was there is as it was, unless said otherwise above; mend the cause and run the command again.",
-    )
 
 
 def _indented(log: str) -> str:
