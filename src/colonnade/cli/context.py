@@ -16,7 +16,7 @@ from colonnade.adapters.codebase import read_release
 from colonnade.adapters.private import PrivateDirectory
 from colonnade.adapters.ssh import SshFleet
 from colonnade.control.site import Site
-from colonnade.errors import ColonnadeError, SpecError, UsageError
+from colonnade.errors import ColonnadeError, SpecError, UnreachableError, UsageError
 from colonnade.lab import Lab, Placement
 from colonnade.spec import Stack, decode, parse
 from colonnade.topology import Topology, resolve
@@ -100,27 +100,46 @@ async def placed(file: StackFile) -> tuple[Topology, Placement | None]:
 
 
 @asynccontextmanager
-async def opened(file: StackFile) -> AsyncIterator[Site]:
-    """Give the site for as long as it is needed; connections are closed afterwards."""
+async def reached(file: StackFile) -> AsyncIterator[tuple[Topology, SshFleet]]:
+    """Give the placed stack and the way to its machines; neither the code base nor a password is read.
+
+    Raises:
+        UnreachableError: no machine of it runs in the lab.
+
+    """
+    if file.stack.in_lab and not _runs_in_lab(file):
+        raise UnreachableError(f"no machine of {file.stack.name} is running", do="Bring it up: colonnade up")
     topology, placement = await placed(file)
     file.private.ensure()
-    ssh = file.stack.ssh
-    key: Path | None
+    user, port, key = file.stack.ssh.user, file.stack.ssh.port, _key(file)
     if placement is not None:
-        user, port, key = "root", 22, file.private.ssh_key
         file.private.ensure_ssh_key()
-    else:
-        user, port = ssh.user, ssh.port
-        key = _key(file, ssh.key) if ssh.key else None
+        user, port, key = "root", 22, file.private.ssh_key
     fleet = SshFleet(user=user, port=port, key=key, known_hosts=file.private.known_hosts)
-    release = read_release(file.path.parent / file.stack.app.path, build=file.stack.app.build)
     try:
-        yield Site(topology, fleet, file.private, release)
+        yield topology, fleet
     finally:
         await fleet.close()
 
 
-def _key(file: StackFile, name: str) -> Path:
+def _runs_in_lab(file: StackFile) -> bool:
+    """A stack that never was in the lab has no directory there, and a question must not make one."""
+    known = file.private.path.is_dir()
+    return known and any(state in {"running", "cut"} for state in file.lab.states().values())
+
+
+@asynccontextmanager
+async def opened(file: StackFile) -> AsyncIterator[Site]:
+    """Give the site for as long as it is needed; connections are closed afterwards."""
+    async with reached(file) as (topology, fleet):
+        release = read_release(file.path.parent / file.stack.app.path, build=file.stack.app.build)
+        yield Site(topology, fleet, file.private, release)
+
+
+def _key(file: StackFile) -> Path | None:
+    name = file.stack.ssh.key
+    if not name:
+        return None
     path = (file.path.parent / Path(name).expanduser()).resolve()
     if not path.is_file():
         raise SpecError(f"`ssh.key` names {path}, which is not there", where=str(file.path), do="Correct the path.")

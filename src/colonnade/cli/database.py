@@ -9,8 +9,8 @@ import click
 
 from colonnade import paths
 from colonnade.adapters.ssh import SshFleet
-from colonnade.cli.context import invocation, stack_file_option
-from colonnade.cli.machines import become_ssh, on_two_terminals, pass_through, reached
+from colonnade.cli.context import invocation, reached, stack_file_option
+from colonnade.cli.machines import become_ssh, on_two_terminals, pass_through
 from colonnade.control.observe import ask, everywhere
 from colonnade.facts import Question
 from colonnade.topology import Machine, Topology

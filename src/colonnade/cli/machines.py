@@ -5,8 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from shlex import join
 from typing import Any, NoReturn
@@ -15,7 +14,15 @@ import click
 
 from colonnade.adapters.ssh import CHUNK, SshFleet
 from colonnade.cli.completion import machine_names, unit_names
-from colonnade.cli.context import StackFile, _key, command, invocation, placed, print_json, say_error, stack_file_option
+from colonnade.cli.context import (
+    StackFile,
+    command,
+    invocation,
+    print_json,
+    reached,
+    say_error,
+    stack_file_option,
+)
 from colonnade.control.logs import Entry, Journals, Query, since
 from colonnade.control.logs import follow as follow_journals
 from colonnade.control.logs import read as read_journals
@@ -26,24 +33,6 @@ FAILED = 255
 """What ``exec`` ends with when it is not the command that failed; ssh's own habit."""
 DEFAULT_LINES = 100
 COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "bright_red", "bright_cyan", "bright_yellow")
-
-
-@asynccontextmanager
-async def reached(file: StackFile) -> AsyncIterator[tuple[Topology, SshFleet]]:
-    """Give the placed stack and the way to its machines; neither the code base nor a password is read."""
-    topology, placement = await placed(file)
-    file.private.ensure()
-    ssh = file.stack.ssh
-    if placement is not None:
-        file.private.ensure_ssh_key()
-        fleet = SshFleet(user="root", port=22, key=file.private.ssh_key, known_hosts=file.private.known_hosts)
-    else:
-        key = _key(file, ssh.key) if ssh.key else None
-        fleet = SshFleet(user=ssh.user, port=ssh.port, key=key, known_hosts=file.private.known_hosts)
-    try:
-        yield topology, fleet
-    finally:
-        await fleet.close()
 
 
 def shell_line(words: Sequence[str]) -> str:
