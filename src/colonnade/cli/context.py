@@ -123,7 +123,7 @@ async def reached(file: StackFile) -> AsyncIterator[tuple[Topology, SshFleet]]:
 
 
 def _runs_in_lab(file: StackFile) -> bool:
-    """A stack that never was in the lab has no directory there, and a question must not make one."""
+    """Say whether a machine is on; a stack that never was in the lab has no directory, and asking makes none."""
     known = file.private.path.is_dir()
     return known and any(state in {"running", "cut"} for state in file.lab.states().values())
 

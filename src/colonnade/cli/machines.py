@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from shlex import join
 from typing import Any, NoReturn
@@ -15,7 +15,6 @@ import click
 from colonnade.adapters.ssh import CHUNK, SshFleet
 from colonnade.cli.completion import machine_names, unit_names
 from colonnade.cli.context import (
-    StackFile,
     command,
     invocation,
     print_json,
@@ -27,7 +26,7 @@ from colonnade.control.logs import Entry, Journals, Query, since
 from colonnade.control.logs import follow as follow_journals
 from colonnade.control.logs import read as read_journals
 from colonnade.errors import ColonnadeError, UsageError
-from colonnade.topology import Machine, Topology
+from colonnade.topology import Machine
 
 FAILED = 255
 """What ``exec`` ends with when it is not the command that failed; ssh's own habit."""
