@@ -133,7 +133,7 @@ class OwnFailures(click.Command):
         return FAILED
 
 
-RAW = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+RAW = {"allow_interspersed_args": False}
 """What follows the machine's name is the command's, whatever it looks like."""
 
 
@@ -210,8 +210,8 @@ async def logs(
 ) -> int:
     """Show the journals of machines, all if none is named, merged by time.
 
-    Units: app, mysql, nginx, haproxy, knot, or any that systemd has there. A machine that cannot be
-    reached is named, the others are shown, and the exit code is 4.
+    Units: app, mysql, nginx, haproxy, knot, or any that systemd has there; what logins write is left
+    out unless its unit is named. A machine that cannot be reached is named, and the exit code is 4.
 
     \b
     Example:
@@ -236,8 +236,7 @@ async def _follow(
 ) -> int:
     for entry in journals.entries:
         printer.show(entry)
-    for error in journals.failures.values():
-        printer.fail(error)
+    printer.fail_all(journals)
     try:
         await follow_journals(fleet, machines, query, after=journals, show=printer.show, fail=printer.fail)
     except asyncio.CancelledError:
@@ -261,8 +260,7 @@ class LogPrinter:
         else:
             for entry in journals.entries:
                 self.show(entry)
-        for error in journals.failures.values():
-            self.fail(error)
+        self.fail_all(journals)
 
     def show(self, entry: Entry) -> None:
         """Print one entry on standard output."""
@@ -275,6 +273,14 @@ class LogPrinter:
         click.echo(f"{time} {name} {entry.unit.removesuffix('.service')}: {first}")
         for line in more:
             click.echo(f"{' ' * len(time)} {name} {line}")
+
+    def fail_all(self, journals: Journals) -> None:
+        """Say which machines could not be read; what several complain of is said once."""
+        alike: dict[tuple[str, str], list[ColonnadeError]] = {}
+        for error in journals.failures.values():
+            alike.setdefault((error.what, error.do), []).append(error)
+        for (what, do), errors in alike.items():
+            self.fail(type(errors[0])(what, where=", ".join(error.where for error in errors), do=do))
 
     def fail(self, error: ColonnadeError) -> None:
         """Say on standard error what went wrong on one machine."""

@@ -3,10 +3,11 @@
 import asyncio
 import heapq
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from shlex import join
+from shlex import join, quote
 from typing import Any, Protocol
 
 from colonnade.adapters.ssh import Lines
@@ -20,8 +21,14 @@ SHORT_UNITS = {"app": APP_UNIT, "mysql": "mysql.service"}
 FIELDS = "MESSAGE,UNIT,_SYSTEMD_UNIT,SYSLOG_IDENTIFIER,_TRANSPORT"
 WINDOW_SECONDS = 0.3
 """How long an entry waits for earlier ones from other machines, when following."""
-NOTHING_MATCHED = 1
-"""The exit code of ``journalctl --grep`` that found nothing, as of grep; with a complaint, it is an error's."""
+LOGINS = (
+    r'"SYSLOG_IDENTIFIER":"(sshd(-session|-auth)?|systemd-logind|\(systemd\)|sudo)"'
+    r'|"UNIT":"(user@|user-|run-user-|session-)|"_SYSTEMD_UNIT":"user@'
+)
+"""Finds what a login writes, in a line of journalctl's JSON; for ``grep -E`` as for Python.
+
+Every command of ours logs in: without it, the logs would be about looking at them.
+"""
 
 
 class Streams(Protocol):
@@ -80,10 +87,15 @@ def since(text: str) -> str:
 
 
 def read_command(query: Query) -> str:
-    """Return the shell command that prints the machine's time, and then the entries."""
-    lines = () if query.lines is None else (f"--lines={query.lines}",)
-    start = (f"--since={query.since}",) if query.since else ()
-    return f"date +@%s.%6N && exec {_journalctl(query, *start, *lines)}"
+    """Return the shell command that prints the machine's time, and then the entries; a limited number backwards."""
+    limited = query.lines is not None
+    start = [f"--since={query.since}"] if query.since else []
+    stages = [_journalctl(query, *start, *(["--reverse"] if limited else []))]
+    if not query.units:
+        stages.append(f"grep -avE {quote(LOGINS)}")
+    if limited:
+        stages.append(f"head -n {query.lines}")
+    return f"date +@%s.%6N && {' | '.join(stages)}"
 
 
 def follow_command(query: Query, position: str) -> str:
@@ -130,20 +142,15 @@ async def read(streams: Streams, machines: Iterable[Machine], query: Query) -> J
     """Read what the machines' journals hold; a query's number of lines counts over all of them."""
 
     async def one(machine: Machine) -> tuple[list[Entry], str]:
-        times: list[str] = []
-        entries: list[Entry] = []
-
-        def take(line: str) -> None:
-            if not times:
-                times.append(line)
-            elif entry := entry_of(machine.name, line):
-                entries.append(entry)
-
-        await _stream(streams, machine, read_command(query), take)
-        if entries and entries[0].time > entries[-1].time:
-            entries.reverse()  # with --grep and --lines together journalctl begins at the end
-        position = f"--after-cursor={entries[-1].cursor}" if entries else f"--since={times[0]}"
-        return entries, position
+        lines: list[str] = []
+        complaint = await _lines(streams, machine, read_command(query), lines.append)
+        entries = [entry for line in lines[1:] if (entry := entry_of(machine.name, line))]
+        # Its exit code is the last stage's; one that found nothing says nothing.
+        if complaint and not entries:
+            raise ColonnadeError(f"its journal cannot be read: {complaint}", where=machine.name)
+        if query.lines is not None:
+            entries.reverse()
+        return entries, f"--after-cursor={entries[-1].cursor}" if entries else f"--since={lines[0]}"
 
     results, failures = await everywhere(machines, one)
     merged = sorted((entry for entries, _ in results.values() for entry in entries), key=lambda entry: entry.time)
@@ -152,13 +159,12 @@ async def read(streams: Streams, machines: Iterable[Machine], query: Query) -> J
     return Journals(merged, failures, {machine: position for machine, (_, position) in results.items()})
 
 
-async def _stream(streams: Streams, machine: Machine, command: str, take: Callable[[str], None]) -> None:
+async def _lines(streams: Streams, machine: Machine, command: str, take: Callable[[str], object]) -> str:
+    """Hand on a command's lines as they come; return what it complained of."""
     lines, complaint = Lines(take), bytearray()
-    code = await streams.stream(machine, command, on_output=lines.add, on_complaint=complaint.extend)
+    await streams.stream(machine, command, on_output=lines.add, on_complaint=complaint.extend)
     lines.end()
-    said = complaint.decode(errors="replace").strip()
-    if code not in {0, NOTHING_MATCHED} or (code and said):
-        raise ColonnadeError(f"journalctl ended with {code}: {said or 'it said nothing'}", where=machine.name)
+    return complaint.decode(errors="replace").strip()
 
 
 async def follow(
@@ -172,10 +178,8 @@ async def follow(
 ) -> None:
     """Show entries as they come, in order within a small window; return when no machine is left to follow."""
     arrivals: asyncio.Queue[Entry | Exception] = asyncio.Queue()
-
-    followed = [machine for machine in machines if machine.name in after.positions]
-    commands = [(machine, follow_command(query, after.positions[machine.name])) for machine in followed]
-    reading = asyncio.gather(*(_pass_on(streams, machine, command, arrivals) for machine, command in commands))
+    followed = [(machine, after.positions[machine.name]) for machine in machines if machine.name in after.positions]
+    reading = asyncio.gather(*(_pass_on(streams, machine, query, start, arrivals) for machine, start in followed))
     window, left, clock = Window(), len(followed), asyncio.get_running_loop().time
     try:
         while left or window:
@@ -195,20 +199,21 @@ async def follow(
 
 
 async def _pass_on(
-    streams: Streams, machine: Machine, command: str, arrivals: "asyncio.Queue[Entry | Exception]"
+    streams: Streams, machine: Machine, query: Query, position: str, arrivals: "asyncio.Queue[Entry | Exception]"
 ) -> None:
     """Put one machine's entries into the queue, and last of all why there are no more."""
 
     def take(line: str) -> None:
-        if entry := entry_of(machine.name, line):
+        if (entry := entry_of(machine.name, line)) and (query.units or not re.search(LOGINS, line)):
             arrivals.put_nowait(entry)
 
     try:
-        await _stream(streams, machine, command, take)
+        complaint = await _lines(streams, machine, follow_command(query, position), take)
     except Exception as error:  # noqa: BLE001  whatever it is, it is raised or told where entries are shown
         arrivals.put_nowait(error)
     else:
-        arrivals.put_nowait(ColonnadeError("journalctl ended", where=machine.name, do="Run the command again."))
+        what = f"its journal ended: {complaint or 'nothing is said why'}"
+        arrivals.put_nowait(ColonnadeError(what, where=machine.name, do="Run the command again."))
 
 
 async def _next(arrivals: "asyncio.Queue[Entry | Exception]", seconds: float | None) -> Entry | Exception | None:

@@ -230,7 +230,7 @@ def describe(step: Step) -> str:  # noqa: PLR0911, PLR0912, C901  one line for e
         case MakeDirectory(directory):
             return f"make {directory.path}"
         case PutFile(file):
-            return f"put {file.path}"
+            return f"put {file.path}{' (its content is secret)' if file.secret else ''}"
         case RemoveFile(path):
             return f"remove {path}"
         case RecordManifest(entries):
