@@ -1,7 +1,7 @@
 """Who runs what, where."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.properties.strategies import stacks
 
@@ -95,6 +95,7 @@ def test_two_names_that_give_one_server_id_are_refused() -> None:
 
 
 @given(stacks())
+@settings(max_examples=60)
 def test_every_machine_is_there_once_and_found_by_each_of_its_names(made: Stack) -> None:
     addresses = {name: f"198.18.1.{n}" for n, name in enumerate([*made.balancers, *made.servers])}
     topology = resolve(made, addresses)
@@ -107,6 +108,7 @@ def test_every_machine_is_there_once_and_found_by_each_of_its_names(made: Stack)
 
 
 @given(st.sets(st.from_regex(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", fullmatch=True), max_size=20))
+@settings(max_examples=60)
 def test_replication_accounts_fit_mysql_and_differ(servers: set[str]) -> None:
     accounts = {replication_account(server) for server in servers}
     assert len(accounts) == len(servers)
