@@ -194,15 +194,15 @@ class SshFleet:
                     return
                 take(chunk)
 
-        feeding = asyncio.create_task(_feed(process.stdin, stdin))
-        reading = asyncio.gather(pass_on(process.stdout, on_output), pass_on(process.stderr, on_complaint))
+        flows = (_feed(process.stdin, stdin), pass_on(process.stdout, on_output), pass_on(process.stderr, on_complaint))
+        tasks = [asyncio.create_task(flow) for flow in flows]
         try:
-            await reading
+            await asyncio.gather(*tasks[1:])
             await process.wait_closed()
         finally:
             # Closed without waiting for the other side's word: sshd gives it only when the command has ended.
-            feeding.cancel()
-            reading.cancel()
+            for task in tasks:
+                task.cancel()
             process.close()
         code = process.returncode
         if code is None or (code == -1 and process.exit_signal is None):
