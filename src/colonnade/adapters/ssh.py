@@ -13,7 +13,8 @@ from colonnade.errors import UnreachableError
 from colonnade.ports import Result
 from colonnade.topology import Machine
 
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5
+LOGIN_SECONDS = 10
 KEEPALIVE_SECONDS = 5
 """A machine that is lost under way is noticed after three of these."""
 HOST_KEY_ALGORITHMS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512")
@@ -97,7 +98,7 @@ class SshFleet:
                 known_hosts=([], [], []),
                 client_factory=lambda: client,
                 connect_timeout=CONNECT_SECONDS,
-                login_timeout=CONNECT_SECONDS,
+                login_timeout=LOGIN_SECONDS,
                 keepalive_interval=KEEPALIVE_SECONDS,
                 server_host_key_algs=list(HOST_KEY_ALGORITHMS),
                 **identity,
