@@ -25,7 +25,7 @@ State = Literal["running", "stopped", "cut", "absent"]
 
 _LOCK_SECONDS = 120.0
 _BOOT_SECONDS = 60.0
-_UNPLUG_SECONDS = 10.0
+_UNPLUG_SECONDS = 2.0
 
 
 class Lab:

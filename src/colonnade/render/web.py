@@ -92,7 +92,7 @@ def _foreground(start: str) -> str:
     if any(mark in start for mark in ";&|(){}\n") or start.startswith("exec "):
         return start
     # NAME=value before a command is the shell's, which exec does not know.
-    return f"exec env {start}" if "=" in start.split()[0] else f"exec {start}"
+    return f"exec env {start}" if "=" in start.split(maxsplit=1)[0] else f"exec {start}"
 
 
 def app_files(topology: Topology, machine: Machine, secrets: Mapping[str, Secret]) -> tuple[File, ...]:
