@@ -229,7 +229,12 @@ def _unit(step: ChangeUnit) -> list[str]:
         lines.append(
             f"until_true 30 'the application to answer' app_answers {asked} || {{ explain_app {asked}; exit 1; }}"
         )
-    return [*lines, f"mark {name} {record.restart} {record.reload}"]
+    recorded = f"mark {name} {record.restart} {record.reload}"
+    if step.action == "start" and step.unit.probe is None:
+        # It did not run, so it reads the files as they are now. Written down first: an interruption between the two
+        # would otherwise have it restarted, and what has no second is not restarted without being insisted on.
+        return [recorded, *lines]
+    return [*lines, recorded]
 
 
 def _sql(number: int, statements: list[str], *, wait: bool) -> tuple[list[str], Files]:
