@@ -209,7 +209,7 @@ def test_probes() -> None:
         ("end\n", "the machine's answer makes no sense"),
         (f"{SYSTEM}memory\tmuch\nend\n".replace("4110417920", "x"), "the machine's answer makes no sense"),
         (f"{SYSTEM}path\tdirectory\t9\troot\troot\t/\nend\n", "the machine's answer makes no sense"),
-        (f"{SYSTEM}text\t/etc/a\t=\nend\n", "the machine's answer makes no sense"),
+        (f"{SYSTEM}text\t/etc/a\ta\nend\n", "the machine's answer makes no sense"),
         (f"{SYSTEM}user\ta\tb\nend\n", "the machine's answer makes no sense"),
     ],
 )
