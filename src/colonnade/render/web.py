@@ -34,6 +34,7 @@ def nginx_files(topology: Topology, machine: Machine) -> tuple[File, ...]:
         balancers=[{"address": balancer.address} for balancer in topology.balancers],
         www=topology.www,
         health=app.health,
+        health_path=app.health.partition("?")[0],
         static=app.static,
         app_timeout=app.timeout,
         concurrency=app.concurrency,
