@@ -99,7 +99,7 @@ def buffer_pool(topology: Topology, machine: Machine, platform: Platform) -> int
 def _whole_chunks(size: int) -> int:
     """Round a pool (bytes) down to what MySQL takes without rounding it up: chunks of 128 MiB in each of its instances.
 
-    Source: MySQL manual, innodb_buffer_pool_size; ``pool_instances`` keeps chunks × instances at 1 GiB or less.
+    Source: MySQL manual, innodb_buffer_pool_size; ``pool_instances`` keeps chunks times instances at 1 GiB or less.
     """
     chunk = GIB if size >= GIB else CHUNK if size >= CHUNK else MIB
     return size // chunk * chunk
