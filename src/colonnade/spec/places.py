@@ -17,22 +17,23 @@ from colonnade.spec.refusal import LONGEST_SHOWN
 Path = tuple[str | int, ...]
 """A key's way from the root: names of tables and keys, and indexes of array items."""
 
-_SPACE: Final = re.compile(r"[ \t]*+")
-_BLANK: Final = re.compile(r"(?:[ \t\n]|#[^\n]*+)*+")
-_LINE_REST: Final = re.compile(r"[ \t]*+(?:#[^\n]*+)?(?=\n|\Z)")
-_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]++")
-_QUOTED_KEY: Final = re.compile(r'"(?:[^"\\\n]|\\[^\n])*+"')
-_LITERAL_KEY: Final = re.compile(r"'[^'\n]*+'")
+# No possessive quantifiers: Python 3.11 before 3.11.5 matches some of them wrongly on groups (gh-106052).
+_SPACE: Final = re.compile(r"[ \t]*")
+_BLANK: Final = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
+_LINE_REST: Final = re.compile(r"[ \t]*(?:#[^\n]*)?(?=\n|\Z)")
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+_QUOTED_KEY: Final = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"')
+_LITERAL_KEY: Final = re.compile(r"'[^'\n]*'")
 # The long forms come first: "" could also be the beginning of """.
 _STRING: Final = re.compile(
-    r'"""(?:\\.|[^"\\]|"{1,2}(?!"))*+"{3,5}'
-    r"|'''(?:[^']|'{1,2}(?!'))*+'{3,5}"
-    r'|"(?!"")(?:[^"\\\n]|\\[^\n])*+"'
-    r"|'(?!'')[^'\n]*+'",
+    r'"""(?:\\.|[^"\\]|"{1,2}(?!"))*"{3,5}'
+    r"|'''(?:[^']|'{1,2}(?!'))*'{3,5}"
+    r'|"(?!"")(?:[^"\\\n]|\\[^\n])*"'
+    r"|'(?!'')[^'\n]*'",
     re.DOTALL,
 )
 # A date and its time may have a space between them.
-_SCALAR: Final = re.compile(r"[^\s,\[\]{}#\"'=]++(?: [0-9:.]++)?+")
+_SCALAR: Final = re.compile(r"[^\s,\[\]{}#\"'=]+(?: [0-9:.]+)?")
 
 
 @dataclass(frozen=True)
