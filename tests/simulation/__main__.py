@@ -10,8 +10,8 @@ from . import mutation as mutations
 from .run import Outcome, simulate
 
 
-def _one(seed: int, name: str, *, outside_only: bool) -> Outcome:
-    return simulate(seed, getattr(mutations, name)(), outside_only=outside_only)
+def _one(seed: int, name: str, *, safety_only: bool) -> Outcome:
+    return simulate(seed, getattr(mutations, name)(), safety_only=safety_only)
 
 
 def main() -> int:
@@ -21,13 +21,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--mutation", default="Faithful", help="a class of tests/simulation/mutation.py")
-    parser.add_argument("--outside", action="store_true", help="only the properties that clients can see")
+    parser.add_argument("--safety", action="store_true", help="only: lost, vanished, two at once")
     parser.add_argument("--keep-going", action="store_true", help="list every failing seed instead of one trace")
     chosen = parser.parse_args()
     began, runs, told, terms, failed = time.monotonic(), 0, 0, 0, 0
     seeds = range(chosen.seed, chosen.seed + chosen.runs)
     with ProcessPoolExecutor(chosen.jobs) as pool:
-        one = partial(_one, name=chosen.mutation, outside_only=chosen.outside)
+        one = partial(_one, name=chosen.mutation, safety_only=chosen.safety)
         for outcome in pool.map(one, seeds, chunksize=20):
             runs, told, terms = runs + 1, told + outcome.acknowledged, terms + outcome.terms
             if outcome.violation is not None:

@@ -205,6 +205,7 @@ class Agent:
                 other = self.others[source.name].server
                 full = self.mutation.repoints_in_full
                 if other is not None:
+                    server.acknowledging = server.acknowledging or self.mutation.all_acknowledge
                     self._sql(server, lambda: server.start_receiver(other, term, purge=full), action)
             case do.StartApplier():
                 self._sql(server, lambda: setattr(server, "applying", True), action)

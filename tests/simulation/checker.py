@@ -26,7 +26,7 @@ class Checker:
     world: World
     store: Store
     servers: dict[str, Server] = field(default_factory=dict)
-    outside_only: bool = False
+    safety_only: bool = False
     acknowledged: dict[Gtid, str] = field(default_factory=dict)
     shown: set[Gtid] = field(default_factory=set)
     _recent: list[Gtid] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Checker:
     def moved(self, agent: Agent, was: State, now_is: State) -> None:
         """An agent finds its server in another state than before."""
         self.world.note(agent.name, f"is {now_is.value}, was {was.value}")
-        if ALLOWED and (was, now_is) not in ALLOWED and not self.outside_only:
+        if ALLOWED and (was, now_is) not in ALLOWED and not self.safety_only:
             raise Violation(UNKNOWN, f"{agent.name}: {was.value} → {now_is.value}")
 
     def complete(self, server: Server) -> None:
@@ -77,7 +77,7 @@ class Checker:
 
     def _honest(self, gtids: list[Gtid]) -> None:
         contract = self.store.contract
-        if contract is None or self.outside_only:
+        if contract is None or self.safety_only:
             return
         by_member = {each.member: each for each in self.servers.values()}
         standbys = [by_member[m] for m in contract.standbys if m in by_member]

@@ -7,9 +7,7 @@ from colonnade.ha.actions import (
     Decision,
     Fence,
     FreshCommit,
-    SetAcknowledging,
     SetAcks,
-    StartReceiver,
     StopReceiver,
     Wait,
     WriteContract,
@@ -21,6 +19,8 @@ class Faithful:
     """Nothing is changed; the others are like this but for one thing."""
 
     stops_safely = True
+    starts_shut = True
+    all_acknowledge = False
     keeps_relay_log = True
     repoints_in_full = False
     settles = True
@@ -121,21 +121,26 @@ class InheritsContract(Faithful):
 
 
 class UnlistedAcknowledges(Faithful):
-    """The replica side of semi-sync is on everywhere, and nobody says so."""
+    """The replica side of semi-sync is on everywhere, and nobody sees or says so."""
 
-    def decision(self, view: View, decision: Decision) -> Decision:
-        action, mysql = decision.action, view.mysql
-        if isinstance(action, StartReceiver) and mysql is not None and not mysql.acknowledging:
-            return Decision(SetAcknowledging(on=True), "mutated")
-        if isinstance(action, SetAcknowledging) and not action.on and mysql is not None and mysql.replication is not None:
-            return Decision(Wait(), "mutated")
-        if isinstance(action, StopReceiver) and "whether it acknowledges" in decision.reason:
-            return Decision(Wait(), "mutated")
-        return decision
+    all_acknowledge = True
 
-    def report(self, view: View, report: Report) -> Report:
-        contract = view.record.contract
-        return replace(report, acknowledges=contract is not None and contract.lists(view.me))
+    def view(self, view: View) -> View:
+        mysql, contract = view.mysql, view.record.contract
+        if mysql is None or contract is None:
+            return view
+        if contract.primary == view.me:
+            names = frozenset(each.name for each in contract.standbys)
+            source = replace(mysql.source, acknowledgers=mysql.source.acknowledgers & names)
+            probe = view.memory.probe
+            if probe is not None:
+                probe = replace(probe, acknowledgers=probe.acknowledgers & names)
+            return replace(view, mysql=replace(mysql, source=source), memory=replace(view.memory, probe=probe))
+        listed = contract.lists(view.me)
+        replication = mysql.replication
+        if replication is not None:
+            replication = replace(replication, acknowledges=listed)
+        return replace(view, mysql=replace(mysql, acknowledging=listed, replication=replication))
 
 
 class BreaksPromises(Faithful):
@@ -149,6 +154,12 @@ class BreaksPromises(Faithful):
     def report(self, view: View, report: Report) -> Report:
         promised = view.durable.promised_term
         return replace(report, promised=promised, following=0) if promised > report.promised else report
+
+
+class StartsOpen(Faithful):
+    """A server that starts lets clients in at once, although recovery committed what nobody acknowledged."""
+
+    starts_shut = False
 
 
 class StopsGracefully(Faithful):

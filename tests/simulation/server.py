@@ -65,6 +65,7 @@ class Server:
     name: str
     member: Member
     keeps_relay_log: bool = True
+    starts_shut: bool = True
     running: bool = True
     powered: bool = True
     frozen: bool = False
@@ -77,7 +78,7 @@ class Server:
     received: GtidSet = field(default_factory=GtidSet)
     received_known: bool = True
     read_only: bool = True
-    offline: bool = False
+    offline: bool = True
     acks: int = 0
     acked: dict[str, int] = field(default_factory=dict)
     waiters: list[Waiter] = field(default_factory=list)
@@ -129,7 +130,7 @@ class Server:
         self.running = self.powered = True
         while self.committed < len(self.binlog):
             self._commit_next()
-        self.read_only, self.offline, self.acks, self.acknowledging = True, False, 0, False
+        self.read_only, self.offline, self.acks, self.acknowledging = True, self.starts_shut, 0, False
         self.receiving = self.applying = False
         self.acked.clear()
         self.received, self.received_known = GtidSet(), not self.relay
