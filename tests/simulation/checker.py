@@ -63,7 +63,7 @@ class Checker:
     def moved(self, agent: Agent, was: State, now_is: State) -> None:
         """An agent finds its server in another state than before."""
         self.world.note(agent.name, f"is {now_is.value}, was {was.value}")
-        if ALLOWED and (was, now_is) not in ALLOWED and not self.safety_only:
+        if (was, now_is) not in ALLOWED and not self.safety_only:
             raise Violation(UNKNOWN, f"{agent.name}: {was.value} → {now_is.value}")
 
     def complete(self, server: Server) -> None:

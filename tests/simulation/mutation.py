@@ -108,14 +108,14 @@ class WithoutFreshCommit(Faithful):
 
 
 class InheritsContract(Faithful):
-    """A promotion keeps the old standbys and their number."""
+    """A promotion keeps the old standbys, their number and the old floor."""
 
     def decision(self, view: View, decision: Decision) -> Decision:
         action, contract = decision.action, view.record.contract
         if isinstance(action, WriteContract) and contract is not None and action.contract.primary != contract.primary:
-            old = view.peers.get(contract.primary.name)
-            heirs = (contract.standbys - {view.me}) | ({old.report.member} if old else frozenset())
-            new = replace(action.contract, standbys=heirs, acks=min(contract.acks, len(heirs)), barred=frozenset())
+            heirs = contract.standbys - {view.me}
+            acks = min(contract.acks, len(heirs))
+            new = replace(action.contract, standbys=heirs, acks=acks, floor=contract.floor, barred=frozenset())
             return replace(decision, action=replace(action, contract=new))
         return decision
 

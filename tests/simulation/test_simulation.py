@@ -1,0 +1,43 @@
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+
+from . import mutation as mutations
+from .checker import LOST, TWO, VANISHED
+from .run import simulate
+
+RUNS = 2000
+
+
+def test_random_schedules() -> None:
+    with ProcessPoolExecutor(2) as pool:
+        outcomes = list(pool.map(simulate, range(RUNS), chunksize=25))
+    failed = [each for each in outcomes if each.violation is not None]
+    assert not failed, "\n".join((*failed[0].story, f"seed {failed[0].seed}: {failed[0].violation}"))
+    # The schedules are worth something: clients wrote, and primaries changed in many of them.
+    assert sum(each.acknowledged for each in outcomes) > 50 * RUNS
+    assert sum(each.terms > 1 for each in outcomes) > RUNS / 5
+
+
+def test_a_run_is_repeatable() -> None:
+    assert simulate(7, tell=True) == simulate(7, tell=True)
+
+
+def _with(seed: int, mutation: type[mutations.Faithful]) -> str:
+    found = simulate(seed, mutation(), safety_only=True).violation
+    return found.property if found is not None else ""
+
+
+# Each rule is broken on purpose; within so many seeds a client has to lose something by it.
+BROKEN = [
+    (mutations.WithoutFencing, 0, 100),
+]
+
+
+@pytest.mark.parametrize(("mutation", "first", "within"), BROKEN, ids=lambda each: getattr(each, "__name__", ""))
+def test_a_broken_rule_is_noticed(mutation: type[mutations.Faithful], first: int, within: int) -> None:
+    found = ""
+    for seed in range(first, first + within):
+        if found := _with(seed, mutation):
+            break
+    assert found in {LOST, TWO, VANISHED}
