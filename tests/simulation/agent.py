@@ -19,6 +19,7 @@ from .world import World
 IDLE = 0.25
 DEADLINE = 0.5  # for etcd's answer
 PATIENCE = 1.0  # for MySQL's
+RETRANSMITTED = 5.0
 
 
 @dataclass(eq=False)
@@ -342,6 +343,7 @@ class Agent:
         """Send one transaction to etcd: it may land late, and its answer may be lost."""
         world, epoch, began = self.world, self.epoch, self.world.now
         answered: list[bool] = []
+        resends = world.chance.random() < 0.5  # noqa: PLR2004
 
         def land() -> None:
             if not self.store.stalled and world.path(self.name, "etcd"):
@@ -350,8 +352,8 @@ class Agent:
                     self.after_action(self, action)
                 if world.path("etcd", self.name):
                     world.after(world.chance.uniform(0.001, 0.01), lambda: self._when_running(lambda: finish(done)))
-            elif self.store.stalled:
-                world.after(0.2, land)
+            elif self.store.stalled or (resends and world.now - began < RETRANSMITTED):
+                world.after(0.2, land)  # the kernel sends it again, whether or not anybody still waits for the answer
 
         def finish(done: bool) -> None:  # noqa: FBT001  the answer itself
             if answered or not self.alive or epoch != self.epoch:

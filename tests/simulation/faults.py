@@ -28,7 +28,7 @@ class Faults:
         kinds = [
             self.kill_mysql, self.kill_mysql, self.power_cut, self.freeze_mysql, self.freeze_agent, self.kill_agent,
             self.cut_link, self.cut_link, self.isolate, self.isolate, self.from_etcd, self.stall_etcd, self.etcd_leader,
-            self.stop_mysql, self.switchover, self.all_power, self.half_cut,
+            self.stop_mysql, self.switchover, self.all_power, self.half_cut, self.slow_applier, self.slow_applier,
         ]  # fmt: skip
         at = chance.uniform(begin, end)
         for _ in range(count):
@@ -161,6 +161,11 @@ class Faults:
         self._say("etcd's leader changes")
         self.store.change_leader()
 
+    def slow_applier(self) -> None:
+        server = self._some()
+        self._say(f"the applier of {server.name} stalls")
+        server.stalled_until = self.world.now + self._length()
+
     def stop_mysql(self) -> None:
         server = self._some()
         if not server.answers:
@@ -183,7 +188,7 @@ class Faults:
         self.world.cuts.clear()
         self.store.stalled, self.store.wish = False, ""
         for server in self.servers.values():
-            server.frozen = False
+            server.frozen, server.stalled_until = False, 0.0
             server.start()
         for agent in self.agents.values():
             agent.thaw()

@@ -93,6 +93,7 @@ class Server:
     link: Link | None = None
     heard_at: float = 0.0
     applying: bool = False
+    stalled_until: float = 0.0  # the applier waits, for a lock or a slow disk
     acknowledging: bool = False
     statements: list[Statement] = field(default_factory=list)
     numbers: int = 0
@@ -237,7 +238,7 @@ class Server:
             return
         if self.receiving and self.source is not None:
             self._receive(self.source)
-        if self.applying and self.relay:
+        if self.applying and self.relay and self.world.now >= self.stalled_until:
             self._apply()
 
     def _apply(self) -> None:
