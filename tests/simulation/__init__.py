@@ -1,1 +1,1 @@
-"""A cluster in miniature: servers, network, etcd, agents and clients under random schedules, with the real decisions."""
+"""A cluster in miniature: servers, network, etcd, agents and clients under random schedules; the decisions are real."""

@@ -40,7 +40,8 @@ def main() -> int:
                     break
     took = time.monotonic() - began
     sys.stdout.write(
-        f"{runs} runs in {took:.1f} s ({runs / took:.0f}/s): {told} acknowledged writes, {terms} terms, {failed} failed\n"
+        f"{runs} runs in {took:.1f} s ({runs / took:.0f}/s): "
+        f"{told} acknowledged writes, {terms} terms, {failed} failed\n"
     )
     return 1 if failed else 0
 

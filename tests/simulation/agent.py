@@ -121,7 +121,7 @@ class Agent:
                 request = None
             elif request is None or request.target != store.wish:
                 request = Request(store.wish, now)
-            self.record = Record(True, store.claim(), store.contract, tuple(store.successions), request)  # noqa: FBT003
+            self.record = Record(True, store.claim(), store.contract, tuple(store.successions), request)
         elif self.record.current:
             self.record = replace(self.record, current=False)
         server, memory = self.server, self.memory
@@ -192,9 +192,14 @@ class Agent:
                     self._send_ask(member.name, term)
                 self.wake(0.03)
             case do.Promise(term):
-                self._local(lambda: self._remember(replace(self.durable, promised_term=max(term, self.durable.promised_term))), action)
+                self._local(
+                    lambda: self._remember(replace(self.durable, promised_term=max(term, self.durable.promised_term))),
+                    action,
+                )
             case do.SaveErrant(transactions):
-                self._local(lambda: self._remember(replace(self.durable, saved=self.durable.saved | transactions)), action)
+                self._local(
+                    lambda: self._remember(replace(self.durable, saved=self.durable.saved | transactions)), action
+                )
             case do.EndSessions():
                 self._local(lambda: self._end_sessions(server), action)
             case do.Clone(donor):
@@ -250,7 +255,7 @@ class Agent:
 
     def _latency(self) -> float:
         chance = self.world.chance
-        return chance.uniform(0.002, 0.02) if chance.random() < 0.98 else chance.uniform(0.1, 0.6)  # noqa: PLR2004
+        return chance.uniform(0.002, 0.02) if chance.random() < 0.98 else chance.uniform(0.1, 0.6)
 
     def _local(self, do_it: Callable[[], None], action: do.Action, takes: float = 0.0) -> None:
         epoch = self.epoch
@@ -290,7 +295,7 @@ class Agent:
             if self.alive and epoch == self.epoch and not statement.orphan:
                 self._when_running(lambda: self._done(action, changes=changes))
 
-        late = self.world.chance.random() < 0.01  # noqa: PLR2004
+        late = self.world.chance.random() < 0.01
         self.world.after(self.world.chance.uniform(0.5, 2.0) if late else self._latency(), arrive)
 
     def _end_sessions(self, server: Server) -> None:
@@ -332,18 +337,22 @@ class Agent:
     def _send_ask(self, name: str, term: int) -> None:
         def arrive() -> None:
             other = self.others[name]
-            if other.alive and self.world.path(self.name, name) and self.world.chance.random() > 0.03:  # noqa: PLR2004
+            if other.alive and self.world.path(self.name, name) and self.world.chance.random() > 0.03:
                 other.memory = replace(other.memory, asked_of_me=max(other.memory.asked_of_me, term))
                 other.wake(0.001)
 
-        late = self.world.chance.random() < 0.03  # noqa: PLR2004
-        self.world.after(self.world.chance.uniform(0.5, 3.0) if late else self.world.chance.uniform(0.001, 0.02), arrive)
+        late = self.world.chance.random() < 0.03
+        self.world.after(
+            self.world.chance.uniform(0.5, 3.0) if late else self.world.chance.uniform(0.001, 0.02), arrive
+        )
 
-    def _write(self, action: do.ClaimLease | do.RenewLease | do.ReleaseLease | do.WriteContract) -> None:
+    def _write(  # noqa: C901  what may happen to one request, in one place
+        self, action: do.ClaimLease | do.RenewLease | do.ReleaseLease | do.WriteContract
+    ) -> None:
         """Send one transaction to etcd: it may land late, and its answer may be lost."""
         world, epoch, began = self.world, self.epoch, self.world.now
         answered: list[bool] = []
-        resends = world.chance.random() < 0.5  # noqa: PLR2004
+        resends = world.chance.random() < 0.5
 
         def land() -> None:
             if not self.store.stalled and world.path(self.name, "etcd"):
@@ -369,7 +378,7 @@ class Agent:
                     self.memory = replace(self.memory, settled=False)
                 self.wake(0.002)
 
-        late = world.chance.random() < 0.02  # noqa: PLR2004
+        late = world.chance.random() < 0.02
         world.after(world.chance.uniform(0.5, 3.0) if late else world.chance.uniform(0.002, 0.02), land)
         world.after(DEADLINE, lambda: self._when_running(give_up))
 
@@ -398,14 +407,21 @@ def _acknowledging(server: Server, on: bool) -> None:  # noqa: FBT001  as in the
     server.acknowledging = on
 
 
-def _short(action: do.Action) -> str:
+def _short(action: do.Action) -> str:  # noqa: PLR0911  one line per action
     name = type(action).__name__
     match action:
         case do.WriteContract(contract, expected):
             names = ",".join(sorted(map(str, contract.standbys)))
             barred = ",".join(sorted(contract.barred))
-            return f"{name}[{contract.primary} term {contract.term} standbys {names or '-'} acks {contract.acks} barred {barred or '-'} over {expected}]"
-        case do.ClaimLease(term) | do.RenewLease(term) | do.ReleaseLease(term) | do.Promise(term) | do.OpenForWrites(term):
+            what = f"{contract.primary} term {contract.term} standbys {names or '-'} acks {contract.acks}"
+            return f"{name}[{what} barred {barred or '-'} over {expected}]"
+        case (
+            do.ClaimLease(term)
+            | do.RenewLease(term)
+            | do.ReleaseLease(term)
+            | do.Promise(term)
+            | do.OpenForWrites(term)
+        ):
             return f"{name}[{term}]"
         case do.SetAcks(acks):
             return f"{name}[{acks}]"

@@ -71,7 +71,9 @@ class Checker:
         if self.store.contract is None or self.store.contract.primary != server.member:
             return
         if lost := [g for g in self.acknowledged if g not in server.physical]:
-            raise Violation(LOST, f"{len(lost)} lost at {server.name}, first {lost[0]}, told by {self.acknowledged[lost[0]]}")
+            raise Violation(
+                LOST, f"{len(lost)} lost at {server.name}, first {lost[0]}, told by {self.acknowledged[lost[0]]}"
+            )
         if vanished := [g for g in self.shown if g not in server.physical]:
             raise Violation(VANISHED, f"{len(vanished)} gone at {server.name}, first {vanished[0]}")
 

@@ -1,4 +1,4 @@
-"""Clients: each writes and reads through a proxy that asks the agents who is primary, and is sometimes a moment behind."""
+"""Clients: each writes and reads through a proxy that asks the agents who is primary, sometimes a moment late."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Client:
         if server is None or not server.answers or not world.talk(self.place, server.name) or server.offline:
             world.after(world.chance.uniform(0.05, 0.2), self._next(turn))
             return
-        if world.chance.random() < 0.4:  # noqa: PLR2004
+        if world.chance.random() < 0.4:
             self.checker.show(server)
         if server.read_only:
             self.checked_at = -1.0

@@ -34,7 +34,7 @@ class Faults:
         for _ in range(count):
             self.world.after(at, self._unless_healed(chance.choice(kinds)))
             # Faults come in bursts: the second one is the one that hurts.
-            at = at + chance.uniform(0.0, 0.8) if chance.random() < 0.6 else chance.uniform(begin, end)  # noqa: PLR2004
+            at = at + chance.uniform(0.0, 0.8) if chance.random() < 0.6 else chance.uniform(begin, end)
 
     def _unless_healed(self, kind: Callable[[], None]) -> Callable[[], None]:
         def go() -> None:
@@ -50,7 +50,7 @@ class Faults:
         """Pick a server, more often the primary than not."""
         names = sorted(self.servers)
         contract = self.store.contract
-        if contract is not None and self.world.chance.random() < 0.5:  # noqa: PLR2004
+        if contract is not None and self.world.chance.random() < 0.5:
             return self.servers[contract.primary.name]
         return self.servers[self.world.chance.choice(names)]
 
@@ -134,7 +134,7 @@ class Faults:
     def half_cut(self) -> None:
         a, b = self._some().name, self.world.chance.choice([*sorted(self.agents), "etcd"])
         if a != b:
-            pair = (a, b) if self.world.chance.random() < 0.5 else (b, a)  # noqa: PLR2004
+            pair = (a, b) if self.world.chance.random() < 0.5 else (b, a)
             self._say(f"cut one way: {pair[0]} to {pair[1]}")
             self._cut([pair])
 

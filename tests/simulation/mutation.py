@@ -1,4 +1,4 @@
-"""Ways to be wrong on purpose: each changes what an agent sees, decides, tells or does, and the simulation has to notice."""
+"""Ways to be wrong on purpose: each changes what an agent sees, decides, tells or does."""
 
 from dataclasses import replace
 
@@ -45,12 +45,12 @@ class WithoutFencing(Faithful):
         contract = view.record.contract
         if contract is not None and contract.primary == view.me:
             return view
-        return replace(
-            view, mysql=replace(view.mysql, offline=True, source=replace(view.mysql.source, waiting=0))
-        )
+        return replace(view, mysql=replace(view.mysql, offline=True, source=replace(view.mysql.source, waiting=0)))
 
-    def decision(self, view: View, decision: Decision) -> Decision:  # noqa: ARG002  as above
-        return Decision(Wait(), "mutated") if isinstance(decision.action, Fence) and not self._opening(view) else decision
+    def decision(self, view: View, decision: Decision) -> Decision:
+        return (
+            Decision(Wait(), "mutated") if isinstance(decision.action, Fence) and not self._opening(view) else decision
+        )
 
     @staticmethod
     def _opening(view: View) -> bool:

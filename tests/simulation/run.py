@@ -38,10 +38,16 @@ def _wanted(world: World) -> Wanted:
     chance = world.chance
     count = chance.choice((2, 2, 2, 3, 3, 4))
     servers = tuple(f"web{n + 1}" for n in range(count))
-    standbys = 1 if count == 2 else chance.randint(1, 2)  # noqa: PLR2004
+    standbys = 1 if count == 2 else chance.randint(1, 2)
     acks = chance.randint(1, standbys)
     return Wanted(
-        servers, agents=count + 1, founder="web1", standbys=standbys, acks=acks, strict=chance.random() < 0.25, lag=20  # noqa: PLR2004
+        servers,
+        agents=count + 1,
+        founder="web1",
+        standbys=standbys,
+        acks=acks,
+        strict=chance.random() < 0.25,
+        lag=20,
     )
 
 
@@ -124,7 +130,7 @@ class Cluster:
 
 
 def simulate(seed: int, mutation: Faithful | None = None, *, safety_only: bool = False, tell: bool = False) -> Outcome:
-    """Run one schedule; ``safety_only`` looks at what is lost, seen and vanished, or served twice, and at nothing else."""
+    """Run one schedule; ``safety_only`` looks at what is lost, vanished or served twice, and at nothing else."""
     cluster = Cluster(seed, mutation or Faithful(), safety_only=safety_only)
     found: Violation | None = None
     try:

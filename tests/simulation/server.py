@@ -1,4 +1,4 @@
-"""A model of one MySQL server: binary log, semi-sync as measured, relay log, crash, freeze, and statements that come late."""
+"""A model of one MySQL server: binary log, semi-sync as measured, relay log, crash, freeze, late statements."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -113,7 +113,7 @@ class Server:
         waiters, self.waiters = self.waiters, []
         for waiter in waiters:
             if not waiter.killed:
-                waiter.tell(False)  # noqa: FBT003  the answer itself
+                waiter.tell(False)
         self._drop_receiver()
         self.links.clear()
         self.statements.clear()
@@ -177,7 +177,7 @@ class Server:
             waiter = self.waiters.pop(0)
             self.progress_at = self.world.now
             if not waiter.killed:
-                waiter.tell(True)  # noqa: FBT003  the answer itself
+                waiter.tell(True)
 
     def acknowledge(self, name: str, position: int) -> None:
         self.acked[name] = max(self.acked.get(name, 0), position)
@@ -203,14 +203,18 @@ class Server:
         for waiter in self.waiters:
             if not waiter.killed and not waiter.ours:
                 waiter.killed = True
-                waiter.tell(False)  # noqa: FBT003  the answer itself
+                waiter.tell(False)
 
     # ---- replication
 
     def _drop_receiver(self) -> None:
         link, self.link = self.link, None
         self.receiving = False
-        if link is not None and self.world.path(self.name, link.source.name) and link.source.links.get(self.name) is link:
+        if (
+            link is not None
+            and self.world.path(self.name, link.source.name)
+            and link.source.links.get(self.name) is link
+        ):
             del link.source.links[self.name]
 
     def stop_receiver(self) -> None:
@@ -252,7 +256,7 @@ class Server:
         if not self.relay:
             self.received_known = True
 
-    def _receive(self, source: "Server") -> None:
+    def _receive(self, source: "Server") -> None:  # noqa: C901  one connection, in one place
         world = self.world
         link = self.link
         if link is not None and (link.epoch != source.epoch or source.links.get(self.name) is not link):
@@ -308,9 +312,16 @@ class Server:
         now = self.world.now
         replication = None
         if self.source is not None:
-            receiver = Receiver.OFF if not self.receiving else Receiver.ON if self.link is not None else Receiver.CONNECTING
+            receiver = (
+                Receiver.OFF if not self.receiving else Receiver.ON if self.link is not None else Receiver.CONNECTING
+            )
             replication = Replication(
-                self.source.name, self.term, receiver, now - self.heard_at, self.receiving and self.latched, self.applying
+                self.source.name,
+                self.term,
+                receiver,
+                now - self.heard_at,
+                self.receiving and self.latched,
+                self.applying,
             )
         return Mysql(
             self.executed,

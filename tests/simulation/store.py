@@ -36,7 +36,7 @@ class Store:
     def claim(self) -> Claim | None:
         return Claim(self.holder, self.term, self.claim_revision, self.alive) if self.holder else None
 
-    def write(self, node: str, action: Write) -> bool:
+    def write(self, node: str, action: Write) -> bool:  # noqa: C901  one case per transaction
         """Carry out one transaction; its comparisons may fail."""
         match action:
             case ClaimLease(term, expected):

@@ -1,4 +1,4 @@
-"""All that an agent can do, as values: one of these per round. What each one does is the adapter's; when, is decided here."""
+"""All that an agent can do, as values: one of these per round."""
 
 from dataclasses import dataclass
 
@@ -74,7 +74,7 @@ class StopReceiver:
 
 @dataclass(frozen=True, slots=True)
 class StartReceiver:
-    """Write the term to disk as the last one followed, repoint in the receiver-only form, and start receiver and applier."""
+    """Write the term to disk as the last one followed, repoint (receiver-only form), start receiver and applier."""
 
     source: Member
     term: int
@@ -87,7 +87,7 @@ class StartApplier:
 
 @dataclass(frozen=True, slots=True)
 class RemoveReplication:
-    """Forget the source and its relay log, and turn the replica side of semi-sync off; only when all of it is executed."""
+    """Forget the source and its relay log, all of it executed, and turn the replica side of semi-sync off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class SetAcknowledging:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """Shut clients out (``offline_mode``), which ends those waiting in a commit without an answer, and see them gone."""
+    """Shut clients out (``offline_mode``), which ends waiting commits without an answer, and see them gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +114,14 @@ class Demote:
 
 @dataclass(frozen=True, slots=True)
 class OpenForWrites:
-    """Write the term to disk as the last one led, and end ``read_only``; clients stay out until ``LetClientsIn``."""
+    """Write the term to disk as the last one led, and end ``read_only``; clients are out until ``LetClientsIn``."""
 
     term: int
 
 
 @dataclass(frozen=True, slots=True)
 class SetAcks:
-    """Make commits wait for so many acknowledgements; 0 turns the source side of semi-sync off and releases who waits."""
+    """Make commits wait for so many acknowledgements; 0 turns the source side off and releases who waits."""
 
     acks: int
 
@@ -154,7 +154,10 @@ class SaveErrant:
 
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """Provision a second data directory from the donor, with a new incarnation and a new ``server_uuid``; set the old one aside."""
+    """Provision a second data directory from the donor, as a new incarnation, and set the old one aside.
+
+    The ``server_uuid`` is new too: the numbers of the old one are taken by transactions that are gone.
+    """
 
     donor: Member
 

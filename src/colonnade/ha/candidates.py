@@ -35,7 +35,9 @@ def prove(contract: Contract, reports: Mapping[Member, Report], candidate: Repor
     promised = promises(contract, reports, term)
     if len(promised) < contract.promises_needed:
         missing = ", ".join(sorted(each.name for each in contract.standbys if each not in promised))
-        return Refusal(f"{len(promised)} of {contract.promises_needed} needed promises for term {term}; missing: {missing}")
+        return Refusal(
+            f"{len(promised)} of {contract.promises_needed} needed promises for term {term}; missing: {missing}"
+        )
     if not candidate.complete:
         return Refusal(f"{candidate.member} has not read its relay log to the end yet")
     needs = contract.floor
@@ -46,7 +48,9 @@ def prove(contract: Contract, reports: Mapping[Member, Report], candidate: Repor
     return Proof(contract, frozenset(promised), needs, candidate.holds)
 
 
-def hindrance(contract: Contract, me: Member, heard: Mapping[Member, Report]) -> str:
+def hindrance(  # noqa: PLR0911  one line per hindrance
+    contract: Contract, me: Member, heard: Mapping[Member, Report]
+) -> str:
     """Say why claiming would be vain for a standby now, before anything is asked; empty if it may succeed."""
     if contract.acks == 0:
         return "the contract says acks = 0, so only the primary itself can go on"
@@ -64,5 +68,3 @@ def hindrance(contract: Contract, me: Member, heard: Mapping[Member, Report]) ->
     if not contract.floor <= mine.holds:
         return "this server lacks transactions that were acknowledged"
     return ""
-
-

@@ -37,7 +37,8 @@ def evidence(view: View, contract: Contract) -> str:
     voters = [p.report for p in view.peers.values() if view.now - p.at < view.wanted.silent_after]
     against = sum(not each.reaches_primary for each in voters) + (not view.reaches_primary)
     if against > view.wanted.agents // 2:
-        return f"this server's receiver has lost {contract.primary}, and {against} of {view.wanted.agents} agents do not reach it"
+        lost = f"this server's receiver has lost {contract.primary}"
+        return f"{lost}, and {against} of {view.wanted.agents} agents do not reach it"
     return ""
 
 
@@ -58,7 +59,9 @@ def consider(view: View, contract: Contract) -> Decision | None:
     return Decision(ClaimLease(term, claim.revision if claim else 0), why)
 
 
-def claiming(view: View, contract: Contract) -> Decision:
+def claiming(  # noqa: PLR0911  one line per stage
+    view: View, contract: Contract
+) -> Decision:
     """Return the next step of a server that holds the claim and is not the contract's primary yet."""
     claim, asked = view.record.claim, view.memory.asked
     if claim is None or claim.term <= contract.term:
@@ -68,7 +71,7 @@ def claiming(view: View, contract: Contract) -> Decision:
     if asked is None or asked.term != claim.term:
         return Decision(
             AskPromises(claim.term, contract.revision, contract.standbys - {view.me}),
-            f"term {claim.term} is claimed; {contract.promises_needed} of {len(contract.standbys)} standbys must promise",
+            f"term {claim.term} is claimed; {contract.promises_needed} of {len(contract.standbys)} must promise",
         )
     if asked.revision != contract.revision:
         return Decision(ReleaseLease(claim.term, claim.revision), "the contract changed after promises were asked for")

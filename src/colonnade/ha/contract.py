@@ -1,8 +1,9 @@
 """The legal changes of the contract, each with what must be true before it; whoever asks without that is refused.
 
-The arithmetic: a commit acknowledged under ``s`` standbys and ``acks = k`` is on at least ``k`` of them. If ``s - k + 1`` of
-them have promised to receive no more, at most ``k - 1`` can still acknowledge, so nothing new is acknowledged; and any ``k``
-of ``s`` share at least one member with any ``s - k + 1``, so whatever was acknowledged is held by one that promised.
+The arithmetic: a commit acknowledged under ``s`` standbys and ``acks = k`` is on at least ``k`` of them. If
+``s - k + 1`` of them have promised to receive no more, at most ``k - 1`` can still acknowledge, so nothing new is
+acknowledged; and any ``k`` of ``s`` share at least one member with any ``s - k + 1``, so whatever was acknowledged is
+held by one that promised.
 """
 
 from collections.abc import Iterable
@@ -10,6 +11,8 @@ from dataclasses import dataclass, replace
 
 from colonnade.gtid import GtidSet
 from colonnade.ha.view import Contract, How, Member, Probe, Succession
+
+UNSEEN = "no fresh commit was seen acknowledged"
 
 
 class UnprovenError(ValueError):
@@ -54,7 +57,7 @@ def renewed(contract: Contract, term: int) -> Contract:
 
 
 def taken_over(proof: Proof, candidate: Member, term: int) -> Contract:
-    """Begin anew with a proven candidate: nothing of the old contract is inherited but whom to distrust, and the floor."""
+    """Begin anew with a proven candidate: nothing is inherited but whom to distrust, and the floor."""
     old = proof.under
     _demand(term > old.term, "a term only grows")
     _demand(old.acks >= 1, "with acks = 0 nobody but the primary is known to hold what was acknowledged")
@@ -79,7 +82,7 @@ def barring(contract: Contract, name: str) -> Contract:
 
 
 def unbarred(contract: Contract, name: str, *, quiet_at: int) -> Contract:
-    """Let a server connect again that read a contract without itself, and since then has its replica side off."""
+    """Let a server connect again that read a contract without itself and has its replica side off."""
     _demand(quiet_at >= contract.revision, f"{name} may not have read that it is no standby")
     _demand(all(each.name != name for each in contract.standbys), f"{name} is listed")
     return replace(contract, barred=contract.barred - {name})
@@ -90,14 +93,14 @@ def removed(contract: Contract, member: Member, probe: Probe | None, *, since: f
     rest = contract.standbys - {member}
     _demand(member.name in contract.barred, f"{member} is not barred yet")
     _demand(len(rest) >= contract.acks, "the remaining standbys are fewer than acks")
-    _demand(acknowledged(probe, acks=contract.acks, among=rest, since=since), "no fresh commit was seen acknowledged")
+    _demand(acknowledged(probe, acks=contract.acks, among=rest, since=since), UNSEEN)
     return replace(contract, standbys=rest, floor=contract.floor | (probe.holds if probe else GtidSet()))
 
 
 def raised(contract: Contract, acks: int, probe: Probe | None, *, since: float) -> Contract:
     """Promise more copies, once MySQL was seen to keep that."""
     _demand(contract.acks < acks <= len(contract.standbys), "no such number of acknowledgements")
-    _demand(acknowledged(probe, acks=acks, among=contract.standbys, since=since), "no fresh commit was seen acknowledged")
+    _demand(acknowledged(probe, acks=acks, among=contract.standbys, since=since), UNSEEN)
     return replace(contract, acks=acks, floor=contract.floor | (probe.holds if probe else GtidSet()))
 
 
@@ -109,9 +112,7 @@ def lowered(contract: Contract, acks: int) -> Contract:
 
 def refreshed(contract: Contract, probe: Probe | None, *, since: float) -> Contract:
     """Move the floor up to what the last fresh commit has proven."""
-    _demand(
-        acknowledged(probe, acks=contract.acks, among=contract.standbys, since=since), "no fresh commit was seen acknowledged"
-    )
+    _demand(acknowledged(probe, acks=contract.acks, among=contract.standbys, since=since), UNSEEN)
     return replace(contract, floor=contract.floor | (probe.holds if probe else GtidSet()))
 
 

@@ -7,7 +7,7 @@ _LOSSLESS = (How.PROMOTED, How.RENEWED)
 
 
 def errant(holds: GtidSet, primary: Member, executed: GtidSet) -> GtidSet:
-    """Return what is held and the primary has not executed; its own newest commits are not errant, it only waits for them."""
+    """Return what is held and the primary has not executed; its own newest commits may wait there still."""
     return (holds - executed).without_source(primary.uuid)
 
 
@@ -16,8 +16,8 @@ def certainly_unacknowledged(
 ) -> bool:
     """Say whether errant transactions are proven to have been acknowledged to nobody.
 
-    They are, if every term since the one in which this data last took part began without loss (each promotion proved that
-    it held all that was acknowledged), and they began on the primary of that last term.
+    They are, if every term since the one in which this data last took part began without loss (each promotion proved
+    that it held all that was acknowledged), and they began on the primary of that last term.
     """
     by_term = {each.term: each for each in successions}
     term = current_term
@@ -27,5 +27,5 @@ def certainly_unacknowledged(
             return False
         term = step.previous
     origin = by_term.get(term)
-    # ``term`` may be older than ``last_term`` only if the record was renewed under it, and then the primary is the same.
+    # Older than ``last_term`` only if that term was claimed and never begun.
     return origin is not None and not transactions.without_source(origin.primary.uuid)

@@ -1,4 +1,4 @@
-"""A server that acted as primary and is none by the record: shut, release, demote, in the order that acknowledges nothing."""
+"""A server that acted as primary and is none by the record: shut, release, demote; the order acknowledges nothing."""
 
 from colonnade.ha.actions import Decision, Demote, Fence, SetAcks, Wait
 from colonnade.ha.view import Mysql
@@ -7,8 +7,8 @@ from colonnade.ha.view import Mysql
 def demotion(mysql: Mysql, successor: str) -> Decision | None:
     """Return the next step away from being primary, or None if nothing of it is left.
 
-    The order is the point: turning semi-sync off, or a stop, would tell waiting clients "committed"; shut out first, they
-    are told nothing.
+    The order is the point: turning semi-sync off, or a stop, would tell waiting clients "committed"; shut out first,
+    they are told nothing.
     """
     if mysql.read_only and mysql.source.acks == 0:
         return None

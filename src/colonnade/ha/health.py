@@ -24,7 +24,7 @@ def _confirmed_until(view: View, contract: Contract) -> float:
         peer = view.peers.get(standby.name)
         if peer is None or peer.report.member != standby or not peer.report.answers:
             return NEVER
-        # A promise that is made but not kept yet is not told, so an unkept one shows as 0: only the current term counts.
+        # Its receiver is on in this term: had it promised a later one, that would be off.
         if peer.report.following != contract.term or peer.report.promised > contract.term:
             return NEVER
         oldest = min(oldest, peer.at)

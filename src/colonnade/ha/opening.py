@@ -1,4 +1,4 @@
-"""The way of a primary from what it has to clients coming in: after a promotion, a restart, or an isolation (invariants 3 and 6)."""
+"""The way of a primary to clients coming in: after a promotion, a restart, or an isolation (invariants 3 and 6)."""
 
 from colonnade.ha.actions import (
     Decision,
@@ -33,10 +33,12 @@ def _leave_replication(mysql: Mysql) -> Decision | None:
     return Decision(RemoveReplication(), "everything received is executed; what is left of the replica goes")
 
 
-def opening(view: View, contract: Contract, mysql: Mysql) -> Decision | None:
+def opening(  # noqa: PLR0911  one line per stage
+    view: View, contract: Contract, mysql: Mysql
+) -> Decision | None:
     """Return the next step towards serving, or None if clients may already come in."""
     if mysql.source.acks < contract.acks:
-        return Decision(SetAcks(contract.acks), f"commits wait for {contract.acks} acknowledgements, as the contract says")
+        return Decision(SetAcks(contract.acks), f"the contract says acks = {contract.acks}")
     if step := _leave_replication(mysql):
         return step
     if mysql.read_only and not mysql.offline:

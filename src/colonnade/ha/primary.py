@@ -16,11 +16,13 @@ def without_mysql(view: View) -> Decision:
     claim, silent = view.record.claim, view.memory.silent_since
     mine = view.record.current and claim is not None and claim.alive and claim.holder == view.me.name
     if mine and claim is not None and silent is not None and view.now - silent >= view.wanted.hold_off / 2:
-        return Decision(ReleaseLease(claim.term, claim.revision), "its own MySQL does not answer: a standby may take over")
+        return Decision(
+            ReleaseLease(claim.term, claim.revision), "its own MySQL does not answer: a standby may take over"
+        )
     return Decision(Wait(), "its own MySQL does not answer")
 
 
-def _shut(view: View, mysql: Mysql, why: str) -> Decision:
+def _shut(mysql: Mysql, why: str) -> Decision:
     if not mysql.offline and not mysql.read_only:
         return Decision(Fence(), why)
     return Decision(Wait(), why)
@@ -28,21 +30,26 @@ def _shut(view: View, mysql: Mysql, why: str) -> Decision:
 
 def _without_record(view: View, mysql: Mysql) -> Decision:
     if authority_until(view) <= view.now:
-        return _shut(view, mysql, "etcd does not answer, and not every standby confirms this term")
+        return _shut(mysql, "etcd does not answer, and not every standby confirms this term")
     if not mysql.read_only and due(view, mysql):
         return Decision(FreshCommit(), "heartbeat: frees a commit whose acknowledgement was lost")
     return Decision(Wait(), "etcd does not answer; the primary serves on, and changes nothing of the contract")
 
 
-def _hold_claim(view: View, contract: Contract, mysql: Mysql, claim: Claim | None) -> Decision | None:
+def _hold_claim(  # noqa: PLR0911  one line per case
+    view: View, contract: Contract, mysql: Mysql, claim: Claim | None
+) -> Decision | None:
     """Return what it takes to hold the claim in the contract's term, or None if it is held."""
     if claim is None or claim.holder != view.me.name:
         if claim is not None and claim.alive:
-            return _shut(view, mysql, f"{claim.holder} has claimed term {claim.term}")
+            return _shut(mysql, f"{claim.holder} has claimed term {claim.term}")
         if _gives_way(view):
-            return _shut(view, mysql, "gives way, as a person wished")
+            return _shut(mysql, "gives way, as a person wished")
         last = max(claim.term if claim else 0, contract.term, view.durable.promised_term)
-        return Decision(ClaimLease(last + 1, claim.revision if claim else 0), "nobody else holds the claim: this is the primary still")
+        return Decision(
+            ClaimLease(last + 1, claim.revision if claim else 0),
+            "nobody holds the claim, and this is the primary still",
+        )
     if claim.term > contract.term:
         new = renewed(contract, claim.term)
         record = succession(new, contract, How.RENEWED, frozenset())
@@ -51,7 +58,7 @@ def _hold_claim(view: View, contract: Contract, mysql: Mysql, claim: Claim | Non
         )
     since = view.memory.lease_from if view.memory.lease_term == claim.term else None
     if not claim.alive and _gives_way(view):
-        return _shut(view, mysql, "gives way, as a person wished")
+        return _shut(mysql, "gives way, as a person wished")
     if not claim.alive or since is None or view.now - since >= view.wanted.renew_every:
         return Decision(RenewLease(claim.term, claim.revision), "the lease is renewed")
     return None
@@ -63,7 +70,10 @@ def _gives_way(view: View) -> bool:
 
 
 def _hand_over(view: View, contract: Contract, mysql: Mysql, claim: Claim) -> Decision | None:
-    """A switchover: clients out, the target has everything, the lease released (the target claims, and proves as always)."""
+    """Return the next step of a switchover: clients out, the target has everything, the lease is released.
+
+    The target then claims, and proves, like everybody else.
+    """
     request = view.record.request
     if request is None or not _gives_way(view) or contract.acks == 0:
         return None

@@ -7,8 +7,8 @@ from colonnade.ha.view import Mysql, View
 def free(view: View, mysql: Mysql) -> bool:
     """Say whether another such write may begin: one at a time, but for a lost acknowledgement.
 
-    A commit whose acknowledgement was lost waits although enough standbys are connected, and any later write frees it: also
-    if the commit that waits is the agent's own.
+    A commit whose acknowledgement was lost waits although enough standbys are connected, and any later write frees it,
+    also if the commit that waits is the agent's own.
     """
     probe = view.memory.probe
     if probe is None or probe.ended is not None:

@@ -123,11 +123,15 @@ def _replace(view: View, contract: Contract, mysql: Mysql, followers: list[Membe
                 )
             return ask(view, mysql, f"is the contract kept without {standby}?")
         if barred and contract.acks >= 1 and not view.wanted.strict:
-            return Decision(_write(lowered(contract, contract.acks - 1), contract), f"{standby} cannot be removed otherwise")
+            return Decision(
+                _write(lowered(contract, contract.acks - 1), contract), f"{standby} cannot be removed otherwise"
+            )
     return None
 
 
-def _raise(view: View, contract: Contract, mysql: Mysql) -> Decision | None:
+def _raise(  # noqa: PLR0911  one line per stage
+    view: View, contract: Contract, mysql: Mysql
+) -> Decision | None:
     ready = _ready(view, contract, mysql)
     target = min(view.wanted.acks, len(ready))
     if target <= contract.acks:
@@ -143,7 +147,9 @@ def _raise(view: View, contract: Contract, mysql: Mysql) -> Decision | None:
         return Decision(SetAcks(target), f"{', '.join(map(str, ready))} caught up: commits wait for {target}")
     probe, since = view.memory.probe, view.memory.changed_at
     if acknowledged(probe, acks=target, among=contract.standbys, since=since):
-        return Decision(_write(raised(contract, target, probe, since=since), contract), "a fresh commit was acknowledged")
+        return Decision(
+            _write(raised(contract, target, probe, since=since), contract), "a fresh commit was acknowledged"
+        )
     return ask(view, mysql, f"do {target} standbys acknowledge?")
 
 
@@ -157,12 +163,14 @@ def _refresh(view: View, contract: Contract, mysql: Mysql) -> Decision | None:
     ):
         return Decision(_write(refreshed(contract, probe, since=since), contract), "the floor moves up")
     if due(view, mysql):
-        return Decision(FreshCommit(), "heartbeat: frees a commit whose acknowledgement was lost, and proves the contract")
+        return Decision(
+            FreshCommit(), "heartbeat: frees a commit whose acknowledgement was lost, and proves the contract"
+        )
     return None
 
 
 def protection(view: View, contract: Contract, mysql: Mysql) -> Decision | None:
-    """Return the next step that makes the contract better, or worse where it cannot be kept; None if it is as wanted."""
+    """Return the next step that makes the contract better, or worse if it cannot be kept; None if it is as wanted."""
     return (
         _loosen(view, contract, mysql)
         or _locks(view, contract, mysql)

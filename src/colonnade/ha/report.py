@@ -25,7 +25,9 @@ def report(view: View) -> Report:
         holds=mysql.holds,
         following=replication.term if on and replication is not None else 0,
         # A session that an earlier process left may be about to turn it on.
-        acknowledges=mysql.strangers or mysql.acknowledging or (not off and replication is not None and replication.acknowledges),
+        acknowledges=mysql.strangers
+        or mysql.acknowledging
+        or (not off and replication is not None and replication.acknowledges),
         reaches_primary=view.reaches_primary,
         answers=True,
         leads=contract.term if leads and contract is not None else 0,

@@ -1,4 +1,4 @@
-"""What a server does that is not the contract's primary: promise, follow, acknowledge as listed, or be provisioned anew."""
+"""What a server does that is not the contract's primary: promise, follow, acknowledge, or be provisioned anew."""
 
 from colonnade.gtid import GtidSet
 from colonnade.ha.actions import (
@@ -30,7 +30,7 @@ def founding(view: View) -> Decision:
         return Decision(Wait(), f"{view.wanted.founder} has not begun yet")
     if claim is None or claim.holder != view.me.name:
         term = max(claim.term if claim else 0, view.durable.promised_term) + 1
-        return Decision(ClaimLease(term, claim.revision if claim else 0), "etcd knows of no primary, and this server begins")
+        return Decision(ClaimLease(term, claim.revision if claim else 0), "etcd knows of no primary: begins")
     new = founded(view.me, claim.term, view.wanted.servers)
     return Decision(
         WriteContract(new, 0, claim.term, succession(new, None, How.FOUNDED, frozenset())), "one copy to begin with"
@@ -47,7 +47,7 @@ def _promise(view: View, mysql: Mysql) -> Decision | None:
 
 
 def _side(view: View, contract: Contract, mysql: Mysql) -> Decision | None:
-    """The replica side of semi-sync is on only for a listed standby that has read, in this very round, that it is."""
+    """Return what brings the replica side in order: on only if listed, as read in this very round."""
     if not view.record.current:
         return None
     replication = mysql.replication
@@ -67,7 +67,7 @@ def _primary_report(view: View, contract: Contract) -> Report | None:
 
 
 def _read_relay_log(mysql: Mysql) -> Decision | None:
-    """What a restarted server holds is known only when its applier has read the relay log to the end."""
+    """Return what it takes to know what a restarted server holds: its applier at the end of the relay log."""
     replication = mysql.replication
     if mysql.received_known or mysql.relay_read or replication is None:
         return None
@@ -96,20 +96,25 @@ def _follow(view: View, contract: Contract, mysql: Mysql) -> Decision | None:
 
 
 def _stray(view: View, contract: Contract, mysql: Mysql, strays: GtidSet) -> Decision:
-    """A server with transactions that the primary lacks follows nobody (invariant 7)."""
+    """Return the next step of a server with transactions that the primary lacks: it follows nobody (invariant 7)."""
     replication = mysql.replication
     if replication is not None and replication.receiver is not Receiver.OFF:
         return Decision(StopReceiver(), f"{len(strays)} transactions here are unknown to {contract.primary}")
     if not mysql.offline:
-        return Decision(Fence(), f"{len(strays)} transactions here are unknown to {contract.primary}: nobody reads them")
+        return Decision(
+            Fence(), f"{len(strays)} transactions here are unknown to {contract.primary}: nobody reads them"
+        )
     if view.me in contract.standbys:
         return Decision(Wait(), "provisioned anew only after it left the standbys")
     if not certainly_unacknowledged(strays, view.durable.last_term, contract.term, view.record.successions):
         return Decision(
-            Wait(), f"kept untouched: {len(strays)} transactions are unknown to {contract.primary}, and may have been acknowledged"
+            Wait(),
+            f"kept untouched: {len(strays)} transactions unknown to {contract.primary} may have been acknowledged",
         )
     if not strays <= view.durable.saved:
-        return Decision(SaveErrant(strays), f"{len(strays)} transactions were acknowledged to nobody, and are saved as SQL")
+        return Decision(
+            SaveErrant(strays), f"{len(strays)} transactions were acknowledged to nobody, and are saved as SQL"
+        )
     return Decision(Clone(contract.primary), "its own transactions are saved; provisioned anew from the primary")
 
 
