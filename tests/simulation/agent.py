@@ -47,6 +47,7 @@ class Agent:
     serving_until: float = NEVER
     was: State = State.SEPARATE
     _round: int = 0
+    _acting: bool = False
     _thawed: list[Callable[[], None]] = field(default_factory=list)
     _reason: str = ""
 
@@ -79,6 +80,7 @@ class Agent:
 
     def wake(self, delay: float = 0.0) -> None:
         """Begin the next round after a delay, instead of the one that was to come."""
+        self._acting = False
         self._round += 1
         mine, epoch = self._round, self.epoch
 
@@ -87,6 +89,11 @@ class Agent:
                 self._when_running(self.tick)
 
         self.world.after(delay, tick)
+
+    def nudge(self) -> None:
+        """Begin the next round early, unless an action is under way: there is never more than one."""
+        if not self._acting:
+            self.wake(0.002)
 
     def _when_running(self, go: Callable[[], None]) -> None:
         if self.frozen:
@@ -182,6 +189,7 @@ class Agent:
         server, memory, now = self.server, self.memory, self.world.now
         if server is None:
             return
+        self._acting = True
         match action:
             case do.ClaimLease() | do.RenewLease() | do.ReleaseLease() | do.WriteContract():
                 self._write(action)
@@ -328,7 +336,7 @@ class Agent:
             def record() -> None:
                 if self.alive and epoch == self.epoch:
                     self.memory = replace(self.memory, probe=ended)
-                    self.wake(0.005)
+                    self.nudge()
 
             self._when_running(record)
 
@@ -339,7 +347,7 @@ class Agent:
             other = self.others[name]
             if other.alive and self.world.path(self.name, name) and self.world.chance.random() > 0.03:
                 other.memory = replace(other.memory, asked_of_me=max(other.memory.asked_of_me, term))
-                other.wake(0.001)
+                other.nudge()
 
         late = self.world.chance.random() < 0.03
         self.world.after(

@@ -50,8 +50,8 @@ class Replication:
 class Semisync:
     """A MySQL server's source side: how many acknowledgements a commit waits for (0: off), and how that goes.
 
-    ``acknowledgers`` are the connected replicas that have semi-sync on, by the name of their account. ``blocked_since`` is
-    the moment since which commits wait and none was acknowledged.
+    ``acknowledgers`` are the connected replicas that have semi-sync on, by the name of their account.
+    ``blocked_since`` is the moment since which commits wait and none was acknowledged.
     """
 
     acks: int = 0
@@ -64,8 +64,8 @@ class Semisync:
 class Mysql:
     """A MySQL server that answers, as its agent sees it.
 
-    ``relay_read``: the applier has read all that was received. After a restart MySQL does not name what waits in the relay
-    log, so ``received`` is the whole truth only then, or while the server has run since it was received
+    ``relay_read``: the applier has read all that was received. After a restart MySQL does not name what waits in the
+    relay log, so ``received`` is the whole truth only then, or while the server has run since it was received
     (``received_known``).
     """
 
