@@ -30,9 +30,11 @@ class Faults:
             self.cut_link, self.cut_link, self.isolate, self.isolate, self.from_etcd, self.stall_etcd, self.etcd_leader,
             self.stop_mysql, self.switchover, self.all_power, self.half_cut, self.slow_applier, self.slow_applier,
         ]  # fmt: skip
+        likely = [getattr(self, name) for name in self.mutation.likely]
         at = chance.uniform(begin, end)
         for _ in range(count):
-            self.world.after(at, self._unless_healed(chance.choice(kinds)))
+            chosen = likely if likely and chance.random() < 0.8 else kinds
+            self.world.after(at, self._unless_healed(chance.choice(chosen)))
             # Faults come in bursts: the second one is the one that hurts.
             at = at + chance.uniform(0.0, 0.8) if chance.random() < 0.6 else chance.uniform(begin, end)
 
@@ -61,7 +63,7 @@ class Faults:
         server = self._some()
         self._say(f"mysqld of {server.name} killed")
         server.crash()
-        self.world.after(self.world.chance.uniform(0.3, 3.0), lambda: self._restart(server))
+        self.world.after(self.world.chance.choice((0.4, 1.0, 2.5, 5.0)), lambda: self._restart(server))
 
     def _restart(self, server: Server) -> None:
         if server.powered and not server.running:

@@ -18,6 +18,8 @@ from colonnade.ha.view import Contract, How, Probe, Report, Succession, View
 class Faithful:
     """Nothing is changed; the others are like this but for one thing."""
 
+    likely: tuple[str, ...] = ()  # the faults that bring it out soonest; by default all alike
+    sizes: tuple[int, ...] = (2, 2, 2, 3, 3, 4)  # numbers of servers to choose from
     stops_safely = True
     starts_shut = True
     all_acknowledge = False
@@ -38,6 +40,12 @@ class Faithful:
 
 class WithoutFencing(Faithful):
     """Clients are believed to be out, and are not."""
+
+    likely = (
+        "isolate",
+        "cut_link",
+        "from_etcd",
+    )
 
     def view(self, view: View) -> View:
         if view.mysql is None or view.mysql.read_only:
@@ -60,6 +68,13 @@ class WithoutFencing(Faithful):
 class LowersMysqlFirst(Faithful):
     """Invariant 1, lowering the other way round."""
 
+    likely = (
+        "isolate",
+        "from_etcd",
+        "cut_link",
+    )
+    sizes = (2,)
+
     def decision(self, view: View, decision: Decision) -> Decision:
         action, contract, mysql = decision.action, view.record.contract, view.mysql
         if isinstance(action, WriteContract) and contract is not None and mysql is not None:
@@ -71,6 +86,13 @@ class LowersMysqlFirst(Faithful):
 
 class RaisesRecordFirst(Faithful):
     """Invariant 1, raising the other way round."""
+
+    likely = (
+        "kill_mysql",
+        "cut_link",
+        "isolate",
+    )
+    sizes = (2,)
 
     def decision(self, view: View, decision: Decision) -> Decision:
         action, contract = decision.action, view.record.contract
@@ -85,6 +107,12 @@ class RaisesRecordFirst(Faithful):
 class SwapsBeforePromises(Faithful):
     """Invariant 3 the other way round: the contract is swapped, and promises are asked for later."""
 
+    likely = (
+        "isolate",
+        "freeze_mysql",
+        "half_cut",
+    )
+
     def decision(self, view: View, decision: Decision) -> Decision:
         action, contract = decision.action, view.record.contract
         if isinstance(action, AskPromises) and contract is not None and view.mysql is not None:
@@ -96,6 +124,12 @@ class SwapsBeforePromises(Faithful):
 
 class WithoutFreshCommit(Faithful):
     """A write of its own is believed to have been acknowledged without having been made."""
+
+    likely = (
+        "isolate",
+        "cut_link",
+        "kill_mysql",
+    )
 
     def view(self, view: View) -> View:
         if view.mysql is None:
@@ -110,6 +144,13 @@ class WithoutFreshCommit(Faithful):
 class InheritsContract(Faithful):
     """A promotion keeps the old standbys, their number and the old floor."""
 
+    likely = (
+        "kill_mysql",
+        "cut_link",
+        "slow_applier",
+    )
+    sizes = (3,)
+
     def decision(self, view: View, decision: Decision) -> Decision:
         action, contract = decision.action, view.record.contract
         if isinstance(action, WriteContract) and contract is not None and action.contract.primary != contract.primary:
@@ -122,6 +163,13 @@ class InheritsContract(Faithful):
 
 class UnlistedAcknowledges(Faithful):
     """The replica side of semi-sync is on everywhere, and nobody sees or says so."""
+
+    likely = (
+        "isolate",
+        "cut_link",
+        "kill_mysql",
+    )
+    sizes = (3, 4)
 
     all_acknowledge = True
 
@@ -146,6 +194,12 @@ class UnlistedAcknowledges(Faithful):
 class BreaksPromises(Faithful):
     """A promise is told, and the receiver goes on."""
 
+    likely = (
+        "freeze_mysql",
+        "half_cut",
+        "isolate",
+    )
+
     def decision(self, view: View, decision: Decision) -> Decision:  # noqa: ARG002  as above
         if isinstance(decision.action, StopReceiver) and "is promised" in decision.reason:
             return Decision(Wait(), "mutated")
@@ -159,11 +213,23 @@ class BreaksPromises(Faithful):
 class StartsOpen(Faithful):
     """A server that starts lets clients in at once, although recovery committed what nobody acknowledged."""
 
+    likely = (
+        "kill_mysql",
+        "freeze_agent",
+        "kill_agent",
+    )
+
     starts_shut = False
 
 
 class StopsGracefully(Faithful):
     """A stop sends SIGTERM at once."""
+
+    likely = (
+        "stop_mysql",
+        "cut_link",
+        "isolate",
+    )
 
     stops_safely = False
 
@@ -171,11 +237,24 @@ class StopsGracefully(Faithful):
 class PurgesAtRepointing(Faithful):
     """Repointing uses the full form, which empties the relay log."""
 
+    likely = (
+        "slow_applier",
+        "kill_mysql",
+        "isolate",
+    )
+
     repoints_in_full = True
 
 
 class RecoversRelayLog(Faithful):
     """``relay_log_recovery`` is on: a restart throws away what was received and not executed."""
+
+    likely = (
+        "slow_applier",
+        "all_power",
+        "kill_mysql",
+    )
+    sizes = (2,)
 
     keeps_relay_log = False
 
@@ -183,11 +262,24 @@ class RecoversRelayLog(Faithful):
 class TrustsReadBack(Faithful):
     """A write with an unknown outcome is taken for failed when it is not seen at once."""
 
+    likely = (
+        "half_cut",
+        "from_etcd",
+        "kill_mysql",
+    )
+    sizes = (2,)
+
     settles = False
 
 
 class KeepsOldSessions(Faithful):
     """Statements of an earlier agent process are let run."""
+
+    likely = (
+        "freeze_mysql",
+        "kill_agent",
+        "isolate",
+    )
 
     ends_sessions = False
 

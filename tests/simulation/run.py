@@ -17,8 +17,8 @@ from .store import Store
 from .world import Violation, World
 
 CALM = 1.8
-FAULTS_UNTIL = 7.0
-HEALED = 9.0
+FAULTS_UNTIL = 8.0
+HEALED = 9.5
 BOUND = 20.0  # seconds after the last fault within which clients can write, and the contract is as wanted
 STEP = 0.03
 
@@ -34,9 +34,9 @@ class Outcome:
     story: tuple[str, ...] = ()
 
 
-def _wanted(world: World) -> Wanted:
+def _wanted(world: World, sizes: tuple[int, ...]) -> Wanted:
     chance = world.chance
-    count = chance.choice((2, 2, 2, 3, 3, 4))
+    count = chance.choice(sizes)
     servers = tuple(f"web{n + 1}" for n in range(count))
     standbys = 1 if count == 2 else chance.randint(1, 2)
     acks = chance.randint(1, standbys)
@@ -56,7 +56,7 @@ class Cluster:
 
     def __init__(self, seed: int, mutation: Faithful, *, safety_only: bool = False) -> None:
         self.world = world = World(seed)
-        self.wanted = wanted = _wanted(world)
+        self.wanted = wanted = _wanted(world, mutation.sizes)
         self.store = store = Store(world, wanted.ttl)
         self.checker = checker = Checker(world, store, safety_only=safety_only)
         self.servers = {
@@ -115,7 +115,7 @@ class Cluster:
 
         """
         world = self.world
-        self.faults.schedule(world.chance.randint(1, 7), CALM, FAULTS_UNTIL)
+        self.faults.schedule(world.chance.randint(2, 8), CALM, FAULTS_UNTIL)
         world.run(HEALED)
         self.faults.heal_all()
         while not self.settled(HEALED):

@@ -1,6 +1,6 @@
 """All that an agent can do, as values: one of these per round, and never a second before the first has ended.
 
-Whoever carries them out must keep that: an action ends when its effect was seen, or when its session was killed and seen
+Whoever carries them out must keep that: an action ends when its effect was seen, or its session was killed and seen
 gone (``EndSessions`` does that for sessions left behind); a view taken while one is under way may prove what is not so.
 """
 
