@@ -246,3 +246,19 @@ def test_strays_are_saved_and_then_replaced_or_kept() -> None:
     unproven = decide(recorded(saved, successions=chain[1:]))
     assert unproven.action == do.Wait()
     assert "kept untouched" in unproven.reason
+
+
+def test_the_founder_begins_only_over_data_that_is_new_everywhere() -> None:
+    new = View(
+        NOW,
+        A,
+        Mysql(GtidSet()),
+        Record(current=True),
+        WANTED,
+        peers=heard(Report(B, complete=True, answers=True)),
+    )
+    assert decide(new).action == do.ClaimLease(1, 0)
+    assert decide(replace(new, peers={})).action == do.Wait()
+    assert decide(replace(new, peers=heard(Report(B, answers=True, last_term=4)))).action == do.Wait()
+    assert "lost its record" in decide(replace(new, durable=Durable(last_term=4))).reason
+    assert decide(replace(new, me=B, peers=heard(Report(A, answers=True)))).action == do.Wait()

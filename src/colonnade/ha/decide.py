@@ -20,7 +20,7 @@ def decide(view: View) -> Decision:
         # A statement of theirs may be decades late: nothing may be promised, or built upon, before they are gone.
         return Decision(EndSessions(), "an earlier agent process left sessions behind")
     if contract is None:
-        return founding(view)
+        return founding(view, mysql)
     match office(view):
         case Office.PRIMARY:
             return in_office(view, contract, mysql)

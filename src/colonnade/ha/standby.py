@@ -23,11 +23,25 @@ from colonnade.ha.former import demotion
 from colonnade.ha.view import Claim, Contract, How, Mysql, Receiver, Report, View
 
 
-def founding(view: View) -> Decision:
-    """Return the next step while etcd knows of no contract."""
-    claim = view.record.claim
-    if view.me.name != view.wanted.founder or not view.record.current:
+def founding(view: View, mysql: Mysql) -> Decision:  # noqa: PLR0911  one line per reason not to begin
+    """Return the next step while no contract is known.
+
+    Data that took part in a term before is evidence that etcd lost its record: then a person decides who holds what was
+    acknowledged, and nobody begins anew over it.
+    """
+    if step := _promise(view, mysql):
+        return step
+    if not view.record.current:
+        return Decision(Wait(), "etcd does not answer, and this agent has not read it yet")
+    others = {name: view.peers[name].report for name in view.wanted.servers if name in view.peers}
+    took_part = [str(r.member) for r in others.values() if r.last_term] + [view.me.name] * bool(view.durable.last_term)
+    if took_part:
+        return Decision(Wait(), f"etcd has lost its record: {', '.join(sorted(took_part))} took part in one")
+    if view.me.name != view.wanted.founder:
         return Decision(Wait(), f"{view.wanted.founder} has not begun yet")
+    if silent := sorted(set(view.wanted.servers) - set(others) - {view.me.name}):
+        return Decision(Wait(), f"{', '.join(silent)} must say that it is new before this server begins")
+    claim = view.record.claim
     if claim is None or claim.holder != view.me.name:
         term = max(claim.term if claim else 0, view.durable.promised_term) + 1
         return Decision(ClaimLease(term, claim.revision if claim else 0), "etcd knows of no primary: begins")

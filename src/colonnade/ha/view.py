@@ -222,6 +222,7 @@ class Report:
     answers: bool = False  # its MySQL answers
     leads: int = 0  # the term in which it has opened as primary, or 0
     executed: GtidSet = NOTHING
+    last_term: int = 0  # the last term in which its data took part; 0: it is new
 
 
 @dataclass(frozen=True, slots=True)
