@@ -275,7 +275,9 @@ class Agent:
 
         self.world.after(takes + self._latency(), lambda: self._when_running(run))
 
-    def _sql(self, server: Server, do_it: Callable[[], None], action: do.Action, *, changes: bool = False) -> None:
+    def _sql(  # noqa: C901  what may happen to one statement, in one place
+        self, server: Server, do_it: Callable[[], None], action: do.Action, *, changes: bool = False
+    ) -> None:
         """Send a statement: it runs even if the agent is gone by then, unless the server is, or somebody killed it."""
         if changes:
             self._changed()
@@ -283,7 +285,12 @@ class Agent:
         server.statements.append(statement)
         epoch, began = self.epoch, self.world.now
 
+        unsent = self.world.chance.random() < 0.5
+
         def arrive() -> None:
+            if unsent and self.frozen and epoch == self.epoch:
+                self._thawed.append(arrive)  # decided before it froze, and sent when it goes on
+                return
             if statement.cancelled or server.epoch != statement.epoch:
                 if self.alive and epoch == self.epoch:
                     self.wake(0.02)
@@ -362,7 +369,12 @@ class Agent:
         answered: list[bool] = []
         resends = world.chance.random() < 0.5
 
+        unsent = world.chance.random() < 0.5
+
         def land() -> None:
+            if unsent and self.frozen and epoch == self.epoch:
+                self._thawed.append(land)
+                return
             if not self.store.stalled and world.path(self.name, "etcd"):
                 done = self.store.write(self.name, action)
                 if done:
