@@ -28,7 +28,8 @@ class Faults:
         kinds = [
             self.kill_mysql, self.kill_mysql, self.power_cut, self.freeze_mysql, self.freeze_agent, self.kill_agent,
             self.cut_link, self.cut_link, self.isolate, self.isolate, self.from_etcd, self.stall_etcd, self.etcd_leader,
-            self.stop_mysql, self.switchover, self.all_power, self.half_cut, self.slow_applier, self.slow_applier,
+            self.stop_mysql, self.switchover, self.all_power, self.half_cut, self.but_one, self.slow_applier,
+            self.slow_applier,
         ]  # fmt: skip
         likely = [getattr(self, name) for name in self.mutation.likely]
         at = chance.uniform(begin, end)
@@ -144,6 +145,14 @@ class Faults:
         name = self._some().name
         self._say(f"cable of {name} cut")
         rest = [each for each in [*self.agents, *OTHERS] if each != name]
+        self._cut([(name, each) for each in rest] + [(each, name) for each in rest])
+
+    def but_one(self) -> None:
+        """Leave a server, mostly the primary, with one other server for company: not with etcd, nor with the rest."""
+        name = self._some().name
+        company = self.world.chance.choice(sorted(each for each in self.servers if each != name))
+        self._say(f"{name} reaches nobody but {company}")
+        rest = [each for each in [*self.agents, *OTHERS] if each not in {name, company}]
         self._cut([(name, each) for each in rest] + [(each, name) for each in rest])
 
     def from_etcd(self) -> None:

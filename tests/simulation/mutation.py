@@ -194,11 +194,8 @@ class UnlistedAcknowledges(Faithful):
 class BreaksPromises(Faithful):
     """A promise is told, and the receiver goes on."""
 
-    likely = (
-        "freeze_mysql",
-        "half_cut",
-        "isolate",
-    )
+    likely = ("but_one", "kill_agent")
+    sizes = (3,)
 
     def decision(self, view: View, decision: Decision) -> Decision:  # noqa: ARG002  as above
         if isinstance(decision.action, StopReceiver) and "is promised" in decision.reason:
