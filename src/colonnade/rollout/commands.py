@@ -306,7 +306,8 @@ def _follow(step: FollowSource, number: int) -> tuple[list[str], Files]:
         lines[0],
         f'follows=$(sql -N -B -e "{follows}")',
         f'if [ "$follows" = {quote(f"{source.address} {source.account}")} ]; then',
-        f"sql <{paths.STAGING}/sql/keep-{number}.sql; else",
+        f"sql <{paths.STAGING}/sql/keep-{number}.sql",
+        "else",
         *lines[1:],
         "fi",
     ]
