@@ -5,8 +5,10 @@ from typing import assert_never
 
 from colonnade import paths
 from colonnade.render import Account
+from colonnade.rollout.etcd_commands import ETCD_FUNCTIONS, etcd_commands, start_etcd
 from colonnade.rollout.steps import (
     ActivateRelease,
+    AddMember,
     AddUser,
     ChangeUnit,
     DaemonReload,
@@ -14,15 +16,20 @@ from colonnade.rollout.steps import (
     FollowSource,
     InitialiseDatabase,
     InstallPackages,
+    LeaveCluster,
     MakeDirectory,
     Migrate,
+    PermitMember,
     PrepareSchema,
+    PromoteMember,
     PutFile,
     PutRelease,
     Ready,
     RecordManifest,
     RemoveFile,
+    RemoveMember,
     RemoveRelease,
+    SealMember,
     SetVariables,
     Step,
 )
@@ -89,7 +96,7 @@ set_servers() {{
 }}
 idle() {{ [ "$(proxy_servers "$1" | awk -F, '{{n += $3 + $5}} END {{print n + 0}}')" = 0 ]; }}
 checks_pass() {{ ! proxy_servers "$1" | awk -F, '$1 !~ /_unchecked$/ {{print $37}}' | grep -qv 'L7OK'; }}
-"""
+{ETCD_FUNCTIONS}"""
 
 
 def commands(step: Step, number: int) -> tuple[list[str], Files]:  # noqa: C901, PLR0911, PLR0912  one for each kind
@@ -152,6 +159,8 @@ def commands(step: Step, number: int) -> tuple[list[str], Files]:  # noqa: C901,
                 f"set_servers {server} ready {' '.join(backends)}",
                 f"rm -f {paths.DRAINED}/{server}",
             ], {}
+        case PermitMember() | SealMember() | AddMember() | PromoteMember() | RemoveMember() | LeaveCluster():
+            return etcd_commands(step), {}
         case _:
             assert_never(step)
 
@@ -210,6 +219,8 @@ def _unit(step: ChangeUnit) -> list[str]:
     }[step.action]
     if step.action == "enable":
         return lines
+    if name == paths.ETCD_UNIT:
+        return [*start_etcd(step.action), f"mark {name} {record.restart} {record.reload}"]
     if step.action != "reload":
         lines = [
             f"{lines[-1]} || {{ journalctl -u {name} -n 25 --no-pager -o cat; exit 1; }}" if line == lines[-1] else line
