@@ -89,7 +89,10 @@ def app_environment(topology: Topology, machine: Machine, secrets: Mapping[str, 
 
 def _foreground(start: str) -> str:
     """Let a single command take the shell's place, so that systemd's signals reach it."""
-    return start if any(mark in start for mark in ";&|(){}\n") or start.startswith("exec ") else f"exec {start}"
+    if any(mark in start for mark in ";&|(){}\n") or start.startswith("exec "):
+        return start
+    # NAME=value before a command is the shell's, which exec does not know.
+    return f"exec env {start}" if "=" in start.split()[0] else f"exec {start}"
 
 
 def app_files(topology: Topology, machine: Machine, secrets: Mapping[str, Secret]) -> tuple[File, ...]:

@@ -84,7 +84,8 @@ explain_app() {{
   journalctl -u {paths.APP_UNIT} -n 25 --no-pager -o cat 2>/dev/null || true
 }}
 proxy() {{ echo "$1" | timeout 5 socat -t 5 - UNIX-CONNECT:{paths.HAPROXY_SOCKET}; }}
-proxy_servers() {{ proxy 'show stat' | awk -F, -v s="$1" '$2 == s'; }}
+# Only what visitors ask for: where a balancer is a server too, its way to MySQL is never without a session.
+proxy_servers() {{ proxy 'show stat' | awk -F, -v s="$1" '$2 == s && $1 ~ /^(app|static)(_unchecked)?$/'; }}
 set_servers() {{
   # set_servers SERVER STATE BACKEND...: a backend that this balancer does not have is skipped.
   server=$1 state=$2
