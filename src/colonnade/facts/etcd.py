@@ -34,9 +34,16 @@ def etcd_fact(lines: list[list[str]]) -> EtcdFact:
     """Read the lines of kind ``etcd``.
 
     Raises:
-        ValueError: what etcd said is no JSON.
+        ValueError: what etcd said is no JSON, or not what it should be.
 
     """
+    try:
+        return _fact(lines)
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"etcd's answer: {error}") from error
+
+
+def _fact(lines: list[list[str]]) -> EtcdFact:
     said = {kind: "".join(rest) for kind, *rest in lines}
     texts = ["\t".join(rest) for kind, *rest in lines if kind == "said"]
     answers: list[dict[str, Any]] = [json.loads(text) for text in texts if text]
