@@ -1,7 +1,7 @@
 """Stacks made for a test: placed, rendered, and the machines that they begin with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 from colonnade.facts import Facts, UnitFact
@@ -31,7 +31,7 @@ class Site:
     secrets: Mapping[str, Secret]
     release: Release
     platform: Platform
-    certificates: Mapping[str, Certificate]
+    certificates: Mapping[str, Certificate] = field(repr=False)
 
     @cached_property
     def desired(self) -> dict[str, Desired]:
@@ -70,10 +70,8 @@ def site_of(
 def made_certificates(topology: Topology) -> dict[str, Certificate]:
     """Return texts that stand for certificates; the keys are such that a test can look for them."""
     return {
-        request.name: Certificate(
-            f"certificate of {request.name}\n", Secret(f"secret-key-{request.name}\n"), "authority\n"
-        )
-        for request in certificate_requests(topology)
+        name: Certificate(f"certificate of {name}\n", Secret(f"secret-key-{name}\n"), "authority\n")
+        for name in (request.name for request in certificate_requests(topology))
     }
 
 
