@@ -13,7 +13,7 @@ When the majority is gone for good nothing is changed: that takes a person, and 
 from collections.abc import Iterator, Mapping
 
 from colonnade import paths
-from colonnade.etcd import Cluster, Member, cluster_of, majority_of
+from colonnade.etcd import Cluster, cluster_of, is_up, majority_of
 from colonnade.facts import Facts
 from colonnade.render import Desired, EtcdRole, Unit
 from colonnade.rollout.etcd_removal import removal_steps
@@ -60,7 +60,7 @@ def etcd_stages(
         if member is not None and member.learner and machine not in joining:
             yield _promotion(machine, topology, cluster)
     yield from _leaves(topology, cluster, desired, facts)
-    yield from _restarts(topology, cluster, joining, desired, needs)
+    yield from _restarts(topology, joining, desired, facts, needs)
 
 
 def _unit(desired: Desired) -> Unit:
@@ -197,18 +197,22 @@ def _leaves(
 
 
 def _restarts(
-    topology: Topology, cluster: Cluster, joining: list[Machine], desired: Mapping[str, Desired], needs: _Needs
+    topology: Topology,
+    joining: list[Machine],
+    desired: Mapping[str, Desired],
+    facts: Mapping[str, Facts],
+    needs: _Needs,
 ) -> Iterator[Stage]:
-    voters = len(topology.etcd_members)
-    up = sum(1 for machine in topology.etcd_members if machine in joining or _is_or_will_be_up(cluster.member(machine)))
-    for machine in sorted(topology.etcd_members, key=lambda m: m.name == cluster.leader):
+    members = topology.etcd_members
+    up = {m.name for m in members if m in joining or is_up(facts[m.name]) or not facts[m.name].active(paths.ETCD_UNIT)}
+    leader = cluster_of(topology, facts).leader
+    for machine in sorted(members, key=lambda m: m.name == leader):
         need = needs[machine.name][paths.ETCD_UNIT]
         if need is None or machine in joining:
             continue
         step = ChangeUnit(_unit(desired[machine.name]), need.action, need.why)
-        alone = "etcd loses its majority for some seconds" if up - 1 < majority_of(voters) else ""
+        # What is down was started by an earlier stage, or this one is not reached.
+        alone = (
+            "etcd loses its majority for some seconds" if len(up - {machine.name}) < majority_of(len(members)) else ""
+        )
         yield Stage(f"etcd on {machine.name}", {machine.name: (step,)}, alone)
-
-
-def _is_or_will_be_up(member: Member | None) -> bool:
-    return member is not None and (member.up or member.has_data)
