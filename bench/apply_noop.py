@@ -36,7 +36,7 @@ GOAL_SECONDS = 2.5
 SSH_PORT = 22
 RELAY_PORT = 22022
 PREPARE_SECONDS = 300
-PREPARE = f"mkdir -p {TARGET} && apt-get -q update && apt-get -q -y install --no-install-recommends python3-minimal"
+PREPARE = f"mkdir -p {TARGET} && apt-get -q update && apt-get -q -y install --no-install-recommends python3"
 
 
 def write_files(directory: Path) -> None:

@@ -47,7 +47,7 @@ async def converge(site: Site, files: tuple[File, ...]) -> int:
     steps = {name: base_steps(desired[name], facts[name]) for name in desired}
     work = {name: todo for name, todo in steps.items() if todo}
     plan = Plan((Stage("files", work),) if work else ())
-    with progress(quiet=True) as told:
+    with progress() as told:
         report = await apply(site, plan, observation, told, interrupt=False)
     return sum(len(done) for done in report.done.values())
 

@@ -93,7 +93,7 @@ class Colonnade:
         }
         command = [sys.executable, "-m", "bench.files_only", json.dumps(settings), *fleet.addresses]
         seconds, said = await timed(command, cwd=ROOT, environment={})
-        return seconds, int(said)
+        return seconds, int(said.split()[-1])  # before it, what the engine tells of its progress
 
     async def converge(self, fleet: Fleet) -> float:
         """Find nothing to do."""
@@ -157,10 +157,11 @@ class Ansible:
         task = {"name": "files", "ansible.builtin.copy": copy, "loop": sources}
         play = {"hosts": "all", "gather_facts": not self.tuned, "tasks": [task]}
         (fleet.scratch / "playbook.json").write_text(json.dumps([play]))  # JSON is YAML
+        (fleet.scratch / "ansible.cfg").write_text("[defaults]\n")  # and no other that this host may have
         sockets = fleet.scratch / f"s{time.monotonic_ns():x}"
         settings = {
             "ANSIBLE_HOME": str(fleet.scratch / "ansible"),
-            "ANSIBLE_CONFIG": os.devnull,
+            "ANSIBLE_CONFIG": str(fleet.scratch / "ansible.cfg"),
             "ANSIBLE_FORKS": str(PARALLEL),
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_PIPELINING": str(self.tuned),

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -303,3 +304,60 @@ def test_the_openssh_client_refuses_another_key_than_the_pinned_one(fresh: Sshd)
     done = ssh(fresh, "true")
     assert done.returncode == 255
     assert "verification failed" in done.stderr
+
+
+PASS_THROUGH = """
+import asyncio, sys
+from pathlib import Path
+from colonnade.adapters.ssh import SshFleet
+from colonnade.cli.machines import pass_through
+from colonnade.topology import Machine
+
+async def main(user, port, key, known_hosts, line):
+    fleet = SshFleet(user=user, port=int(port), key=Path(key), known_hosts=Path(known_hosts))
+    try:
+        return await pass_through(fleet, Machine("web1", "127.0.0.1", None, "web1", 1, None), line)
+    finally:
+        await fleet.close()
+
+sys.exit(asyncio.run(main(*sys.argv[1:])))
+"""
+
+
+def passing_through(server: Sshd, line: str) -> list[str]:
+    way = [getpass.getuser(), str(server.port), str(server.key), str(server.known_hosts)]
+    return [sys.executable, "-c", PASS_THROUGH, *way, line]
+
+
+def test_what_exec_runs_has_our_standard_input_output_and_exit_code(fresh: Sshd) -> None:
+    data = os.urandom(MEGABYTES_5)
+    arguments = passing_through(fresh, "tee /dev/stderr; exit 3")
+    done = subprocess.run(arguments, input=data, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout == data, done.stderr == data) == (3, True, True)
+
+
+@pytest.mark.parametrize("text", [b"some\n", b""])
+def test_exec_reads_a_file_to_its_end(text: bytes, fresh: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "input").write_bytes(text)
+    with (tmp_path / "input").open("rb") as stdin:
+        done = subprocess.run(passing_through(fresh, "cat"), stdin=stdin, capture_output=True, timeout=60, check=True)
+    assert done.stdout == text
+
+
+def test_exec_ends_with_its_command_though_its_standard_input_stays_open(fresh: Sshd) -> None:
+    with subprocess.Popen(passing_through(fresh, "exit 4"), stdin=subprocess.PIPE) as process:
+        assert process.wait(timeout=60) == 4
+        assert process.stdin is not None
+        assert not process.stdin.closed
+
+
+def test_exec_passes_output_on_at_once(fresh: Sshd) -> None:
+    arguments = passing_through(fresh, "printf prompt; read answer; echo $answer")
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.read(6) == b"prompt"
+        process.stdin.write(b"typed\n")
+        process.stdin.flush()
+        assert process.stdout.read() == b"typed\n"
+        assert process.wait(timeout=60) == 0

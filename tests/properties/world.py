@@ -242,3 +242,11 @@ def _database_faults(site: Site, machine: str, desired: Desired, facts: Facts) -
     elif "No" in {database.replica.receiver, database.replica.applier}:
         found.append(f"MySQL's replication is stopped on {machine}")
     return found
+
+
+def settled(site: Site) -> dict[str, Facts]:
+    """Return the facts of machines that are as the stack wants them."""
+    world = World.bare(site)
+    world.carry_out(site, site.plan(world.facts))
+    assert world.faults(site) == []
+    return world.facts

@@ -13,7 +13,8 @@ from colonnade.errors import UnreachableError
 from colonnade.ports import Result
 from colonnade.topology import Machine
 
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5
+LOGIN_SECONDS = 10
 KEEPALIVE_SECONDS = 5
 """A machine that is lost under way is noticed after three of these."""
 HOST_KEY_ALGORITHMS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512")
@@ -97,7 +98,7 @@ class SshFleet:
                 known_hosts=([], [], []),
                 client_factory=lambda: client,
                 connect_timeout=CONNECT_SECONDS,
-                login_timeout=CONNECT_SECONDS,
+                login_timeout=LOGIN_SECONDS,
                 keepalive_interval=KEEPALIVE_SECONDS,
                 server_host_key_algs=list(HOST_KEY_ALGORITHMS),
                 **identity,
@@ -194,15 +195,15 @@ class SshFleet:
                     return
                 take(chunk)
 
-        feeding = asyncio.create_task(_feed(process.stdin, stdin))
-        reading = asyncio.gather(pass_on(process.stdout, on_output), pass_on(process.stderr, on_complaint))
+        flows = (_feed(process.stdin, stdin), pass_on(process.stdout, on_output), pass_on(process.stderr, on_complaint))
+        tasks = [asyncio.create_task(flow) for flow in flows]
         try:
-            await reading
+            await asyncio.gather(*tasks[1:])
             await process.wait_closed()
         finally:
             # Closed without waiting for the other side's word: sshd gives it only when the command has ended.
-            feeding.cancel()
-            reading.cancel()
+            for task in tasks:
+                task.cancel()
             process.close()
         code = process.returncode
         if code is None or (code == -1 and process.exit_signal is None):

@@ -54,10 +54,8 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911  one way out for each way
     except click.UsageError as error:
         error.show()
         return error.exit_code
-    except click.Abort:
-        click.echo("Stopped; nothing more was done.", err=True)
-        return INTERRUPTED
-    except KeyboardInterrupt:
+    except (click.Abort, KeyboardInterrupt):
+        # Click makes the one of the other, and of a "no" to a question too.
         click.echo("Stopped. What is under way on a machine ends by itself; run the command again to go on.", err=True)
         return INTERRUPTED
     except asyncio.CancelledError:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -43,7 +44,7 @@ def init(directory: Path, name: str | None, domain: str | None) -> None:
     except OSError as error:
         raise UsageError(f"cannot be written: {error.strerror}", where=str(file)) from error
     click.echo(f"Wrote {file}.", err=True)
-    click.echo(f"Put the code base into {directory / 'app'}, then: colonnade -f {file} up", err=True)
+    click.echo(f"Put the code base into {directory / 'app'}, then: colonnade -f {quote(str(file))} up", err=True)
 
 
 def _there_already(file: Path) -> UsageError:

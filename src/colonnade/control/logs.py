@@ -179,7 +179,7 @@ async def follow(
     """Show entries as they come, in order within a small window; return when no machine is left to follow."""
     arrivals: asyncio.Queue[Entry | Exception] = asyncio.Queue()
     followed = [(machine, after.positions[machine.name]) for machine in machines if machine.name in after.positions]
-    reading = asyncio.gather(*(_pass_on(streams, machine, query, start, arrivals) for machine, start in followed))
+    tasks = [asyncio.create_task(_pass_on(streams, machine, query, at, arrivals)) for machine, at in followed]
     window, left, clock = Window(), len(followed), asyncio.get_running_loop().time
     try:
         while left or window:
@@ -195,7 +195,8 @@ async def follow(
             for entry in window.due(clock()):
                 show(entry)
     finally:
-        reading.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 async def _pass_on(

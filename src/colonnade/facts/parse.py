@@ -77,7 +77,7 @@ def _listener(local: str, users: str) -> tuple[str, int, str]:
     """Read what ``ss -ltnp`` says: ``192.0.2.1:80`` and ``users:(("haproxy",pid=7,fd=5))``."""
     address, _, port = local.rpartition(":")
     program = users.split('"')[1] if '"' in users else ""
-    return address.strip("[]").partition("%")[0], int(port), program
+    return address.partition("%")[0].strip("[]"), int(port), program
 
 
 def _paths(lines: dict[str, list[list[str]]]) -> tuple[dict[str, FileFact], dict[str, DirectoryFact]]:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from colonnade.errors import ColonnadeError, UsageError
 from colonnade.lab import disk as disks
-from colonnade.lab import hosts, network, placement, power
+from colonnade.lab import hosts, kernel, placement, power
 from colonnade.lab import image as images
 from colonnade.lab.cgroups import Cgroup
 from colonnade.lab.disk import Disk
@@ -25,7 +25,7 @@ State = Literal["running", "stopped", "cut", "absent"]
 
 _LOCK_SECONDS = 120.0
 _BOOT_SECONDS = 60.0
-_UNPLUG_SECONDS = 10.0
+_UNPLUG_SECONDS = 2.0
 
 
 class Lab:
@@ -137,7 +137,7 @@ class Lab:
             async with held(self._host_lock, seconds=_LOCK_SECONDS):
                 if self._home.exists():
                     await asyncio.to_thread(shutil.rmtree, self._home)
-                network.restore_forwarding()
+                kernel.restore()
                 if not keep_image:
                     progress("removing images that no stack uses")
                     used = {disk.image for file in labs().glob("*/*/machine.json") if (disk := disks.find(file.parent))}

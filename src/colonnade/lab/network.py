@@ -5,13 +5,9 @@ import json
 import time
 from pathlib import Path
 
-from colonnade.errors import ColonnadeError
-from colonnade.lab.host import call, labs
+from colonnade.lab import kernel
+from colonnade.lab.host import call
 from colonnade.lab.placement import Placement
-
-_FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
-# This file exists while forwarding is on because a lab turned it on.
-_FORWARDING_WAS_OFF = "ip_forward-was-off"
 
 # Maximum segment sizes are clamped because the host's own link may carry smaller packets than the bridge.
 # New connections from elsewhere are dropped: who turns forwarding on must not open the machines by it.
@@ -45,7 +41,7 @@ class Network:
         self._mac = "02:cb:00:" + ":".join(identity[i : i + 2] for i in (0, 2, 4))
 
     def ensure(self, placement: Placement) -> None:
-        """Make what is missing of the bridge, its address, the rules and the host's forwarding."""
+        """Make what is missing of the bridge, its address, the rules and the host's settings."""
         if not self._exists():
             call(["ip", "link", "add", self.bridge, "address", self._mac, "type", "bridge"])
         gateway = f"{placement.gateway}/{placement.subnet.partition('/')[2]}"
@@ -53,7 +49,7 @@ class Network:
         call(["ip", "link", "set", self.bridge, "up"])
         rules = _RULES.format(table=self._table, subnet=placement.subnet, bridge=self.bridge)
         call(["nft", "-f", "-"], stdin=rules)
-        _forward()
+        kernel.provide()
 
     def ensure_absent(self) -> None:
         """Remove the rules, the cables and the bridge, whatever of them there is."""
@@ -78,15 +74,15 @@ class Network:
         call(["ip", "link", "set", "dev", f"vb-{machine}", "up" if carries else "down"])
 
     async def unplugged(self, machine: str, *, seconds: float) -> None:
-        """Wait until a machine that was powered off has left the bridge; raise ColonnadeError if it stays."""
+        """Wait until a machine that was powered off has left the bridge, and take its link away if it has not.
+
+        A connection to a machine whose cable was cut can keep the dead machine's network, and so the link, for minutes.
+        """
         deadline = time.monotonic() + seconds
         while machine in self.cables():
             if time.monotonic() > deadline:
-                raise ColonnadeError(
-                    "its network link is still there although it is powered off",
-                    where=machine,
-                    do=f"Remove it: ip link delete vb-{machine}",
-                )
+                call(["ip", "link", "delete", "dev", f"vb-{machine}"])
+                return
             await asyncio.sleep(0.02)
 
     def obstacles(self) -> list[str]:
@@ -113,20 +109,6 @@ class Network:
             return []
         ports: list[dict[str, object]] = json.loads(call(["ip", "-j", "link", "show", "master", self.bridge]) or "[]")
         return [port for port in ports if port]
-
-
-def restore_forwarding() -> None:
-    """Turn the host's forwarding off again if a lab turned it on and no lab has a bridge any more."""
-    mark = labs() / _FORWARDING_WAS_OFF
-    if mark.exists() and not any(Path("/sys/class/net").glob("cn-*")):
-        _FORWARDING.write_text("0\n")
-        mark.unlink()
-
-
-def _forward() -> None:
-    if _FORWARDING.read_text().strip() == "0":
-        (labs() / _FORWARDING_WAS_OFF).touch()
-        _FORWARDING.write_text("1\n")
 
 
 def _strings(value: object) -> list[str]:

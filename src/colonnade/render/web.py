@@ -34,6 +34,7 @@ def nginx_files(topology: Topology, machine: Machine) -> tuple[File, ...]:
         balancers=[{"address": balancer.address} for balancer in topology.balancers],
         www=topology.www,
         health=app.health,
+        health_path=app.health.partition("?")[0],
         static=app.static,
         app_timeout=app.timeout,
         concurrency=app.concurrency,
@@ -92,7 +93,7 @@ def _foreground(start: str) -> str:
     if any(mark in start for mark in ";&|(){}\n") or start.startswith("exec "):
         return start
     # NAME=value before a command is the shell's, which exec does not know.
-    return f"exec env {start}" if "=" in start.split()[0] else f"exec {start}"
+    return f"exec env {start}" if "=" in start.split(maxsplit=1)[0] else f"exec {start}"
 
 
 def app_files(topology: Topology, machine: Machine, secrets: Mapping[str, Secret]) -> tuple[File, ...]:

@@ -166,27 +166,32 @@ def commands(step: Step, number: int) -> tuple[list[str], Files]:  # noqa: C901,
             assert_never(step)
 
 
+APT_OPTIONS = "-o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
+
+
 def install_commands(packages: tuple[str, ...], suite: str) -> list[str]:
     """Return the commands that install packages; what they bring does not start, for it is not configured yet."""
     if not packages:
         return []
     target = f" -t {suite}" if suite else ""
     names = " ".join(quote(name) for name in packages)
-    options = "-o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
     return [
-        f"apt-get -q -y {options} --no-install-recommends{target} install {names}",
+        f"apt-get -q -y {APT_OPTIONS} --no-install-recommends{target} install {names}",
     ]
 
 
 def _install(step: InstallPackages) -> list[str]:
+    target = f" -t {step.suite}" if step.suite else ""
     policy, ours = "/usr/sbin/policy-rc.d", "# colonnade: nothing starts before it is configured"
     return [
-        "dpkg --configure -a --force-confdef --force-confold",
+        # What an installation that was cut off left may lack what it depends on: then apt must mend that first.
+        "dpkg --configure -a --force-confdef --force-confold || true",
         f"if [ ! -e {policy} ] || grep -q '^# colonnade' {policy}; then",
         f"  printf '#!/bin/sh\\n{ours}\\nexit 101\\n' >{policy}; chmod 755 {policy}",
         "fi",
         "apt-get -q -o DPkg::Lock::Timeout=120 update",
         *(f"echo {quote(name)} >>{paths.INSTALLED}" for name in step.packages),
+        f"apt-get -q check || apt-get -q -y {APT_OPTIONS} --no-install-recommends --fix-broken{target} install",
         *install_commands(step.packages, step.suite),
         f"! grep -qs '^# colonnade' {policy} || rm -f {policy}",
     ]
@@ -235,7 +240,12 @@ def _unit(step: ChangeUnit) -> list[str]:
         lines.append(
             f"until_true 30 'the application to answer' app_answers {asked} || {{ explain_app {asked}; exit 1; }}"
         )
-    return [*lines, f"mark {name} {record.restart} {record.reload}"]
+    recorded = f"mark {name} {record.restart} {record.reload}"
+    if step.action == "start" and step.unit.probe is None:
+        # It did not run, so it reads the files as they are now. Written down first: an interruption between the two
+        # would otherwise have it restarted, and what has no second is not restarted without being insisted on.
+        return [recorded, *lines]
+    return [*lines, recorded]
 
 
 def _sql(number: int, statements: list[str], *, wait: bool) -> tuple[list[str], Files]:
@@ -292,6 +302,16 @@ def _follow(step: FollowSource, number: int) -> tuple[list[str], Files]:
         "START REPLICA;",
     ]
     lines, files = _sql(number, change, wait=True)
+    # Asked again here: a server that was down when the plan was made may follow already, and to point it anew would
+    # throw away what it has received and not yet applied.
+    follows = "SELECT CONCAT(host, ' ', user) FROM performance_schema.replication_connection_configuration"
+    lines = [
+        lines[0],
+        f'follows=$(sql -N -B -e "{follows}")',
+        f'if [ "$follows" = {quote(f"{source.address} {source.account}")} ]; then sql -e "START REPLICA"; else',
+        *lines[1:],
+        "fi",
+    ]
     if not step.clone:
         return lines, files
     name = f"sql/clone-{number}.sql"

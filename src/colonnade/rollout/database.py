@@ -21,6 +21,8 @@ def primary_steps(desired: Desired, facts: Facts) -> Iterator[Step]:
     )
     if schema_missing or accounts:
         why = "the schema is not there" if schema_missing else "missing, or made from another definition"
+        if _unknown(facts.database):
+            why = "MySQL does not answer yet, so it is made sure of"
         yield PrepareSchema(role.schema, accounts, why)
 
 
@@ -34,11 +36,18 @@ def replica_steps(desired: Desired, facts: Facts, primary: Facts) -> Iterator[St
     if replica is None or (replica.source, replica.account) != (role.source.address, role.source.account):
         clone = bool(primary.database.purged) and not facts.database.executed
         why = f"it follows {replica.source}" if replica else "it follows nobody"
+        if _unknown(facts.database):
+            why = "MySQL does not answer yet, so it is made sure of"
         yield FollowSource(role.source, why, clone=clone)
     elif "No" in (replica.receiver, replica.applier):
         stopped = "receiver" if replica.receiver == "No" else "applier"
         why = f"its {stopped} is stopped" + (f": {replica.error}" if replica.error else "")
         yield FollowSource(role.source, why, only_start=True)
+
+
+def _unknown(facts: DatabaseFact) -> bool:
+    """Say whether there is a database that could not be asked."""
+    return facts.initialised and not facts.answers
 
 
 def _settings(role: DatabaseRole, facts: DatabaseFact) -> Iterator[Step]:

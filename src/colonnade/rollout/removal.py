@@ -23,7 +23,7 @@ def removal_script(*, data: bool) -> str:
         f"done < {paths.MANIFEST}",
         "systemctl daemon-reload",
         '[ -z "$installed" ] || apt-get -q -y -o DPkg::Lock::Timeout=120 purge $installed >&2 || exit 1',
-        '[ -z "$installed" ] || apt-get -q -y -o DPkg::Lock::Timeout=120 autoremove >&2',
+        '[ -z "$installed" ] || apt-get -q -y -o DPkg::Lock::Timeout=120 autoremove --purge >&2',
         f"rm -rf {paths.APP_HOME} {APP_START.rpartition('/')[0]}",
         f"rmdir {paths.TLS} 2>/dev/null",
         f"rmdir /etc/colonnade {paths.ZONES} 2>/dev/null",

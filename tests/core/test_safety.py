@@ -1,0 +1,193 @@
+"""When nothing is planned at all, because it could lose data or cannot be done; and what is said all the same."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.properties.made import UBUNTU, Site, bare, bare_machines, classic, site_of
+from tests.properties.told import with_database
+from tests.properties.world import settled
+
+from colonnade.errors import ColonnadeError, RefusedError
+from colonnade.facts import Facts, ReplicaFact
+from colonnade.spec import Stack
+
+PRIMARY = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
+OTHER = "00000000-0000-0000-0000-000000000002"
+
+
+def refusal(site: Site, facts: dict[str, Facts], kind: type[ColonnadeError] = RefusedError) -> ColonnadeError:
+    with pytest.raises(kind) as caught:
+        site.plan(facts)
+    assert type(caught.value) is kind
+    return caught.value
+
+
+def running(written: str = f"{PRIMARY}:1-90", received: str = f"{PRIMARY}:1-90", **changes: Any) -> dict[str, Facts]:
+    """The classic stack with transactions; ``changes`` are the replica's."""
+    facts = with_database(settled(classic()), "web1", server_uuid=PRIMARY, executed=written)
+    return with_database(facts, "web2", server_uuid=OTHER, executed=received, **changes)
+
+
+def following(**changes: Any) -> ReplicaFact:
+    fact = settled(classic())["web2"].database.replica
+    assert fact is not None
+    return replace(fact, **changes)
+
+
+# --- the primary -------------------------------------------------------------------------------------
+
+
+def test_a_stack_that_runs_is_planned_for() -> None:
+    assert not classic().plan(running())
+
+
+def test_the_file_may_not_make_another_server_the_primary() -> None:
+    facts = running(read_only=False, replica=None, variables={})
+    error = refusal(classic(), facts)
+    assert error.where == "web2"
+    assert error.what == "web2 is the primary of MySQL, but the file's first server is web1"
+    assert error.do == "Put [servers.web2] first in the file: the data is there. Nothing was changed."
+
+
+def test_nor_does_it_if_its_first_server_follows_another_of_its_servers() -> None:
+    source = classic().topology.machine("web2").address
+    facts = with_database(running(), "web1", replica=following(source=source))
+    assert refusal(classic(), facts).what == "web2 is the primary of MySQL, but the file's first server is web1"
+
+
+def test_nor_if_the_present_primary_was_taken_out_of_the_file() -> None:
+    stack = classic().topology.stack
+    without = stack.model_copy(update={"servers": {"web2": stack.servers["web2"]}})
+    facts = {name: fact for name, fact in running().items() if name != "web1"}
+    error = refusal(site_of(without), facts)
+    assert error.where == "web2"
+    assert error.what == (
+        f"MySQL is a replica of {classic().topology.primary.address}, which no server of the file is,"
+        " but the file's first server is web2"
+    )
+
+
+def test_an_open_replica_without_data_is_no_primary() -> None:
+    assert classic().plan(running(received="", read_only=False)) is not None
+
+
+# --- transactions that only a replica has ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("receiver", ["No", "Connecting", "Yes"])
+def test_a_replica_with_transactions_of_its_own_is_refused(receiver: str) -> None:
+    facts = running(received=f"{PRIMARY}:1-90,{OTHER}:1-3")
+    fact = following(receiver=receiver)
+    error = refusal(classic(), with_database(facts, "web2", replica=fact))
+    assert error.where == "web2"
+    assert error.what == f"MySQL has 3 transactions that the primary web1 does not have: {OTHER}:1-3"
+
+
+def test_what_the_primary_wrote_between_two_answers_is_no_transaction_of_the_replicas_own() -> None:
+    assert not classic().plan(running(written=f"{PRIMARY}:1-90", received=f"{PRIMARY}:1-97"))
+
+
+@pytest.mark.parametrize("receiver", ["No", "Connecting"])
+def test_but_it_is_if_the_replica_does_not_hear_from_the_primary(receiver: str) -> None:
+    facts = with_database(running(received=f"{PRIMARY}:1-97"), "web2", replica=following(receiver=receiver))
+    assert "has 7 transactions" in refusal(classic(), facts).what
+
+
+def test_a_primary_that_lost_its_data_is_not_filled_with_nothing() -> None:
+    facts = with_database(running(), "web1", initialised=False, answers=False, executed="", server_uuid="")
+    assert "has 90 transactions" in refusal(classic(), facts).what
+
+
+def test_a_primary_that_is_down_is_started_first_and_compared_afterwards() -> None:
+    facts = with_database(running(), "web1", answers=False, executed="", server_uuid="")
+    assert classic().plan(facts) is not None
+
+
+# --- what cannot be done -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("machine", "listener"),
+    [
+        ("lb1", ("0.0.0.0", 80, "apache2")),  # noqa: S104  compared with, not bound to
+        ("lb1", ("::", 53, "dnsmasq")),
+        ("web1", ("*", 8080, "java")),
+        ("web2", ("198.18.0.4", 3306, "mariadbd")),
+    ],
+)
+def test_a_port_that_another_program_has_is_named_with_it(machine: str, listener: tuple[str, int, str]) -> None:
+    facts = bare_machines(classic())
+    facts[machine] = replace(facts[machine], listeners=(listener,))
+    error = refusal(classic(), facts, ColonnadeError)
+    _, port, program = listener
+    assert (error.where, error.what) == (machine, f"port {port} is in use by {program}")
+    assert f"ss -ltnp 'sport = :{port}'" in error.do
+
+
+@pytest.mark.parametrize(
+    "listener",
+    [
+        ("127.0.0.53", 53, "systemd-resolve"),  # another address
+        ("0.0.0.0", 8080, "java"),  # noqa: S104  not a balancer's port
+        ("0.0.0.0", 80, "haproxy"),  # noqa: S104  one of ours
+    ],
+)
+def test_what_is_in_nobodys_way_may_stay(listener: tuple[str, int, str]) -> None:
+    facts = bare_machines(classic())
+    facts["lb1"] = replace(facts["lb1"], listeners=(listener,))
+    assert classic().plan(facts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"version": "12"}, "runs debian 12, which Colonnade does not manage"),
+        ({"system": "alpine", "version": ""}, "runs alpine (no version), which Colonnade does not manage"),
+        ({"init": "runit"}, "is run by runit, not by systemd"),
+    ],
+)
+def test_a_system_that_is_not_managed_is_named(changes: dict[str, Any], what: str) -> None:
+    facts = bare_machines(classic())
+    facts["web2"] = replace(facts["web2"], **changes)
+    error = refusal(classic(), facts, ColonnadeError)
+    assert (error.where, error.what) == ("web2", what)
+
+
+# --- what is said although the plan goes on -----------------------------------------------------------
+
+
+def warnings(site: Site) -> tuple[str, ...]:
+    return site.plan(bare_machines(site)).warnings
+
+
+def test_what_has_no_second_is_said() -> None:
+    assert warnings(classic(servers=1)) == (
+        "There is one server: one copy of the data, and nothing to take over from it.",
+        "There is one balancer: while lb1 is down, nobody reaches the stack.",
+    )
+    assert warnings(classic(balancers=2)) == ()
+
+
+def test_what_nobody_has_run_yet_is_said() -> None:
+    ubuntu = site_of(classic(balancers=2).topology.stack, platform=UBUNTU)
+    assert bare(UBUNTU).system == "ubuntu"
+    assert warnings(ubuntu) == ("ubuntu 24.04: the files for it are generated and checked, but nobody has run it yet.",)
+    assert warnings(classic("[database]\npackages = 'oracle'", balancers=2)) == (
+        "MySQL from Oracle's repository: the files for it are generated and checked, but nobody has run it yet.",
+    )
+
+
+def test_a_public_address_is_warned_of() -> None:
+    stack = Stack.model_validate(
+        {
+            "name": "foobar",
+            "domain": "foobar.com",
+            "app": {"path": "app", "start": "serve"},
+            "balancers": {"lb1": {"address": "10.0.0.1"}, "lb2": {"address": "10.0.0.2"}},
+            "servers": {"web1": {"address": "8.8.8.8"}, "web2": {"address": "10.0.0.3"}},
+        }
+    )
+    assert warnings(site_of(stack)) == (
+        "MySQL listens on public addresses (8.8.8.8), and this version sets up no firewall.",
+    )
