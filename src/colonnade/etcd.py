@@ -60,7 +60,7 @@ class Cluster:
     @property
     def majority_is_gone(self) -> bool:
         """Whether no start of whatever is left brings a majority together."""
-        return not self.has_leader and len(self.voters) - len(self.lost) < self.majority
+        return bool(self.voters) and not self.has_leader and len(self.voters) - len(self.lost) < self.majority
 
     def member(self, machine: Machine) -> Member | None:
         """Return the member on a machine."""
