@@ -129,9 +129,11 @@ async def measure(options: argparse.Namespace) -> Report:
     title = f"no-op apply, {MACHINES} machines, {FILES} files each, {PARALLEL} at a time"
     async with machines() as (private, addresses):
         top = private.top.parent
-        if options.peers:
+        if options.peers != "none":
             path = await environment(top)
-            tools += [Pyinfra(path), Ansible(path, tuned=True), Ansible(path, tuned=False)]
+            tools.append(Pyinfra(path))
+            if options.peers == "all":
+                tools += [Ansible(path, tuned=True), Ansible(path, tuned=False)]
             title = f"{title}, {await versions(path)}"
         write_files(top / "files")
         report = Report(title)
@@ -158,7 +160,12 @@ def main() -> int:
         metavar="N",
         help="rounds in which the other tools take part (default: %(default)s)",
     )
-    parser.add_argument("--no-peers", dest="peers", action="store_false", help="measure Colonnade alone")
+    parser.add_argument(
+        "--peers",
+        choices=("all", "pyinfra", "none"),
+        default="all",
+        help="the other tools that take part; Ansible takes minutes for each run (default: %(default)s)",
+    )
     parser.add_argument(
         "--latency",
         type=float,

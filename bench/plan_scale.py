@@ -57,8 +57,9 @@ def plan_once(directory: Path, case: str) -> None:
     sys.stdout.flush()
     marks.append(time.perf_counter())
     parts = dict(zip(PARTS, (after - before for before, after in pairwise(marks)), strict=True))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    json.dump({"parts": parts, "memory": memory, "steps": len(made.steps)}, sys.stderr)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    used = {"memory": usage.ru_maxrss * 1024, "processor": usage.ru_utime + usage.ru_stime}
+    json.dump({"parts": parts, "steps": len(made.steps), **used}, sys.stderr)
 
 
 def measure(directory: Path, case: str) -> dict[str, float]:
@@ -76,7 +77,8 @@ def measure(directory: Path, case: str) -> dict[str, float]:
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stderr)
     assert (said["steps"] == 0) == (case == "in place"), f"{said['steps']} steps with everything {case}"
-    return {"whole process": seconds, "memory": said["memory"] / 1e6, **said["parts"]}
+    whole = {"whole process": seconds, "processor": said["processor"], "memory": said["memory"] / 1e6}
+    return {**whole, **said["parts"]}
 
 
 def main() -> int:
@@ -102,6 +104,7 @@ def main() -> int:
         values = {key: tuple(row[key] for row in found[case]) for key in found[case][0]}
         title = f"everything {case}:"
         report.add(Series(f"{title} the whole process", "s", values["whole process"], GOAL_SECONDS))
+        report.add(Series(f"{title} its processor time", "s", values["processor"]))
         report.add(Series(f"{title} its memory", "MB", values["memory"], GOAL_MEGABYTES))
         report.add(*(Series(f"{title} {part}", "s", values[part]) for part in PARTS))
     return report.finish(options)

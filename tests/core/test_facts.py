@@ -238,6 +238,12 @@ def test_what_is_not_asked_is_not_looked_for() -> None:
     assert script.endswith("printf 'end\\n'\n")
 
 
+def test_a_directory_may_be_a_link_and_a_file_may_not() -> None:
+    script = facts_script(Question(files=(Wanted("/etc/a", "aa", show=True),), directories=("/srv/a",)))
+    assert "stat -L -c 'path\t%F\t%a\t%U\t%G\t%n' -- /srv/a 2>" in script
+    assert "stat -c 'path\t%F\t%a\t%U\t%G\t%n' -- /etc/a 2>" in script
+
+
 def test_an_apply_that_is_under_way_is_waited_for_only_if_asked() -> None:
     assert "flock -s -w 120 9" in facts_script(Question(wait_seconds=120))
     assert "flock" not in facts_script(Question(wait_seconds=0))

@@ -155,6 +155,12 @@ def test_replication_that_connects_is_left_alone() -> None:
     assert not classic().plan(replica(receiver="Connecting", lag_seconds=None))
 
 
+def test_replication_whose_password_is_refused_is_told_the_password_again() -> None:
+    error = "Error connecting to source 'repl_web2@198.18.0.3:3306'. Message: Access denied for user 'repl_web2'"
+    plan = classic().plan(replica(receiver="Connecting", lag_seconds=None, error=error))
+    assert told(plan) == [f"web2: replicate from web1 (the primary refuses its password: {error})"]
+
+
 def test_a_replica_of_another_source_is_turned() -> None:
     plan = classic().plan(replica(source="192.0.2.77"))
     assert told(plan) == ["web2: replicate from web1 (it follows 192.0.2.77)"]

@@ -108,6 +108,17 @@ class Stack:
             start_new_session=True,
         )
 
+    def killed_after(self, lines: int, *words: str) -> bool:
+        """Run a command and kill it after so many lines of what it says; tell whether it came to that."""
+        process = self.started(*words)
+        assert process.stdout is not None
+        said = 0
+        while said < lines and process.stdout.readline():
+            said += 1
+        ended = said < lines
+        kill_group(process)
+        return not ended
+
     def plan(self) -> list[dict[str, Any]]:
         """Return the steps that apply would take, each with its machine."""
         document = self.colonnade("plan", "--json").json()
@@ -141,7 +152,7 @@ class Stack:
 
     def ssh(self, machine: str, command: str, *, code: int | None = 0, stdin: str = "", seconds: float = 60) -> str:
         """Run a command on a machine as root, past the product; return what it printed."""
-        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=10")
+        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=20")
         words = [word for option in options for word in ("-o", option)]
         where = f"root@{self.address(machine)}"
         done = run(

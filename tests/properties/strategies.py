@@ -238,6 +238,7 @@ def upset_replication(at: At) -> None:
         replace(replica, receiver="No"),
         replace(replica, applier="No", error="duplicate key"),
         replace(replica, receiver="Connecting", lag_seconds=None),
+        replace(replica, receiver="Connecting", error="Message: Access denied for user 'repl'"),
         replace(replica, source="192.0.2.254"),
     )
     at.database_now(replace(at.facts.database, replica=upset[at.pick % len(upset)]))

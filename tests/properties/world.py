@@ -239,7 +239,7 @@ def _database_faults(site: Site, machine: str, desired: Desired, facts: Facts) -
             found.append("the release's migration has not run")
     elif database.replica is None or database.replica.source != role.source.address:
         found.append(f"MySQL follows {database.replica}")
-    elif "No" in {database.replica.receiver, database.replica.applier}:
+    elif "No" in {database.replica.receiver, database.replica.applier} or "denied" in database.replica.error:
         found.append(f"MySQL's replication is stopped on {machine}")
     return found
 

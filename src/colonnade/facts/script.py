@@ -97,11 +97,13 @@ def facts_script(question: Question) -> str:  # noqa: C901  one branch for each 
     if question.wait_seconds:
         parts.append(f"exec 9>{paths.LOCK}; flock -s -w {question.wait_seconds} 9 || {{ echo 'busy'; exit 75; }}")
     parts.append(_STATE)
-    if question.files or question.directories:
-        everything = " ".join(quote(p) for p in (*(w.path for w in question.files), *question.directories))
-        parts.append(f"stat -c 'path\t%F\t%a\t%U\t%G\t%n' -- {everything} 2>/dev/null")
+    if question.directories:
+        # A directory may be a link to a larger disk; a file that became a link is one that somebody changed.
+        names = " ".join(quote(path) for path in question.directories)
+        parts.append(f"stat -L -c 'path\t%F\t%a\t%U\t%G\t%n' -- {names} 2>/dev/null")
     if question.files:
         names = " ".join(quote(wanted.path) for wanted in question.files)
+        parts.append(f"stat -c 'path\t%F\t%a\t%U\t%G\t%n' -- {names} 2>/dev/null")
         parts.append(f"sums=$(sha256sum -- {names} 2>/dev/null)")
         parts.append(
             'printf \'%s\\n\' "$sums" | while read -r sum path; do printf \'sum\\t%s\\t%s\\n\' "$sum" "$path"; done'

@@ -22,6 +22,9 @@ from colonnade.secret import Secret
 from colonnade.topology import MYSQL_PORT, Machine, Topology, replication_account
 
 MIB = 1 << 20
+GIB = 1 << 30
+CHUNK = 128 * MIB
+"""Bytes of a buffer pool's chunk: MySQL's default."""
 OTHERS_SHARE = 448 * MIB
 """Bytes of memory that Nginx, the application and MySQL's own overhead need before the buffer pool grows."""
 SMALLEST_POOL = 32 * MIB
@@ -88,9 +91,23 @@ def mysql_sources(topology: Topology, platform: Platform) -> tuple[File, ...]:
 def buffer_pool(topology: Topology, machine: Machine, platform: Platform) -> int:
     """Return the bytes of InnoDB's buffer pool: as the file says, else half of what the others leave."""
     if topology.stack.database.buffer_pool is not None:
-        return int(topology.stack.database.buffer_pool)
+        return _whole_chunks(int(topology.stack.database.buffer_pool))
     memory = int(machine.memory or platform.memory)
-    return max(SMALLEST_POOL, (memory - OTHERS_SHARE) // 2 // SMALLEST_POOL * SMALLEST_POOL)
+    return _whole_chunks(max(SMALLEST_POOL, (memory - OTHERS_SHARE) // 2))
+
+
+def _whole_chunks(size: int) -> int:
+    """Round a pool (bytes) down to what MySQL takes without rounding it up: chunks of 128 MiB in each of its instances.
+
+    Source: MySQL manual, innodb_buffer_pool_size; ``pool_instances`` keeps chunks times instances at 1 GiB or less.
+    """
+    chunk = GIB if size >= GIB else CHUNK if size >= CHUNK else MIB
+    return size // chunk * chunk
+
+
+def pool_instances(size: int) -> int:
+    """Return in how many instances a pool (bytes) is divided: one for each GiB, at most eight."""
+    return min(8, max(1, size // GIB))
 
 
 def settings(topology: Topology, machine: Machine, platform: Platform) -> dict[str, str]:
@@ -119,6 +136,7 @@ def mysql_files(topology: Topology, machine: Machine, platform: Platform) -> tup
         data=paths.MYSQL_DATA,
         socket=paths.MYSQL_SOCKET,
         port=MYSQL_PORT,
+        pool_instances=pool_instances(buffer_pool(topology, machine, platform)),
         small=(machine.memory or platform.memory) < SMALL_MACHINE,
         settings=sorted(settings(topology, machine, platform).items()),
     )

@@ -301,14 +301,23 @@ def _follow(step: FollowSource, number: int) -> tuple[list[str], Files]:
         ),
         "START REPLICA;",
     ]
+    # The receiver alone, with the applier running: this form keeps what was received and not yet applied.
+    keep = [
+        "STOP REPLICA IO_THREAD;",
+        "START REPLICA SQL_THREAD;",
+        f"CHANGE REPLICATION SOURCE TO SOURCE_USER = {text(source.account)}, SOURCE_PASSWORD = {password};",
+        "START REPLICA;",
+    ]
     lines, files = _sql(number, change, wait=True)
+    files[f"sql/keep-{number}.sql"] = ("\n".join(keep) + "\n").encode()
     # Asked again here: a server that was down when the plan was made may follow already, and to point it anew would
-    # throw away what it has received and not yet applied.
+    # throw away what it has received.
     follows = "SELECT CONCAT(host, ' ', user) FROM performance_schema.replication_connection_configuration"
     lines = [
         lines[0],
         f'follows=$(sql -N -B -e "{follows}")',
-        f'if [ "$follows" = {quote(f"{source.address} {source.account}")} ]; then sql -e "START REPLICA"; else',
+        f'if [ "$follows" = {quote(f"{source.address} {source.account}")} ]; then',
+        f"sql <{paths.STAGING}/sql/keep-{number}.sql; else",
         *lines[1:],
         "fi",
     ]

@@ -39,6 +39,8 @@ def replica_steps(desired: Desired, facts: Facts, primary: Facts) -> Iterator[St
         if _unknown(facts.database):
             why = "MySQL does not answer yet, so it is made sure of"
         yield FollowSource(role.source, why, clone=clone)
+    elif "Access denied" in replica.error:
+        yield FollowSource(role.source, f"the primary refuses its password: {replica.error}")
     elif "No" in (replica.receiver, replica.applier):
         stopped = "receiver" if replica.receiver == "No" else "applier"
         why = f"its {stopped} is stopped" + (f": {replica.error}" if replica.error else "")
