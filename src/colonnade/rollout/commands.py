@@ -83,7 +83,7 @@ explain_app() {{
   echo "Its last lines:"
   journalctl -u {paths.APP_UNIT} -n 25 --no-pager -o cat 2>/dev/null || true
 }}
-proxy() {{ echo "$1" | timeout 5 socat -t 5 - UNIX-CONNECT:{paths.HAPROXY_SOCKET}; }}
+{ETCD_FUNCTIONS}proxy() {{ echo "$1" | timeout 5 socat -t 5 - UNIX-CONNECT:{paths.HAPROXY_SOCKET}; }}
 # Only what visitors ask for: where a balancer is a server too, its way to MySQL is never without a session.
 proxy_servers() {{ proxy 'show stat' | awk -F, -v s="$1" '$2 == s && $1 ~ /^(app|static)(_unchecked)?$/'; }}
 set_servers() {{
@@ -97,7 +97,7 @@ set_servers() {{
 }}
 idle() {{ [ "$(proxy_servers "$1" | awk -F, '{{n += $3 + $5}} END {{print n + 0}}')" = 0 ]; }}
 checks_pass() {{ ! proxy_servers "$1" | awk -F, '$1 !~ /_unchecked$/ {{print $37}}' | grep -qv 'L7OK'; }}
-{ETCD_FUNCTIONS}"""
+"""
 
 
 def commands(step: Step, number: int) -> tuple[list[str], Files]:  # noqa: C901, PLR0911, PLR0912  one for each kind

@@ -26,8 +26,7 @@ CHANGE_SECONDS = 60
 
 EtcdStep = PermitMember | SealMember | AddMember | PromoteMember | RemoveMember | LeaveCluster
 
-ETCD_FUNCTIONS = f"""
-etcd_ctl() {{
+ETCD_FUNCTIONS = f"""etcd_ctl() {{
   timeout 15 etcdctl --endpoints="${{endpoints:-https://127.0.0.1:2379}}" --cacert {paths.AUTHORITY} \\
     --cert {paths.ETCD_CLIENT_CERTIFICATE} --key {paths.ETCD_CLIENT_KEY} --dial-timeout=3s --command-timeout=10s "$@"
 }}
