@@ -1,14 +1,18 @@
-"""etcd on real machines: it outlives a member, takes a wiped one back under a new identity, grows, and lets nobody in."""
+"""etcd on real machines: it outlives a member, takes a wiped one back as a new one, grows, and lets nobody in."""
 
 import json
+import shutil
 from collections.abc import Iterator
 
 import pytest
 from tests.lab.stack import Stack, copied, eventually, run
 
+from colonnade.lab.host import labs
+
 pytestmark = pytest.mark.lab
 
-FILES = "--cacert /etc/colonnade/tls/ca.crt --cert /etc/colonnade/tls/etcd-client.crt --key /etc/colonnade/tls/etcd-client.key"
+TLS = "/etc/colonnade/tls"
+FILES = f"--cacert {TLS}/ca.crt --cert {TLS}/etcd-client.crt --key {TLS}/etcd-client.key"
 CTL = f"etcdctl --endpoints=https://127.0.0.1:2379 --command-timeout=8s {FILES}"
 
 
@@ -137,8 +141,7 @@ def test_a_majority_that_is_away_comes_back_with_its_machines(stack: Stack) -> N
 def test_a_machine_rebuilt_from_nothing_becomes_a_member_again(stack: Stack) -> None:
     before = members(stack)
     stack.colonnade("lab", "kill", "web2")
-    disk = stack.own_lab.directory / "web2"
-    run("rm", "-rf", str(disk))
+    shutil.rmtree(labs() / stack.own_lab.identity / "web2")
     known = stack.private / "known_hosts"
     lines = [line for line in known.read_text().splitlines() if stack.address("web2") not in line]
     known.write_text("".join(f"{line}\n" for line in lines))
