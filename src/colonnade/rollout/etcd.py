@@ -40,10 +40,12 @@ def etcd_stages(
     cluster = cluster_of(topology, facts)
     wanted = topology.etcd_members
     if not cluster.formed:
-        yield _first_start(wanted, desired, facts)
+        first = _first_start(wanted, desired, facts)
+        yield first
         why = "the cluster is made, so that a member which loses its data is added anew"
         yield Stage("etcd's first members are marked", {m.name: (SealMember(why),) for m in wanted})
         yield from _leaves(topology, cluster, desired, facts)
+        yield from _restarts(topology, [m for m in wanted if m.name in first.work], desired, facts, needs)
         return
     if cluster.majority_is_gone:
         return
