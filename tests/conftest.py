@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 # The same examples in every run, so that a failure is the change's; `HYPOTHESIS_PROFILE=search` looks further.
 settings.register_profile(
-    "repeatable", derandomize=True, deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow]
+    "repeatable", derandomize=True, deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile(
     "search", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow], print_blob=True

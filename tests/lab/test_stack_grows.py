@@ -123,6 +123,7 @@ def test_after_a_crash_of_the_host_up_brings_the_same_data_back(whole: Stack, cl
     identity = whole.own_lab.identity
     # What a crash of the host leaves: disks. No process, no bridge, no rules.
     asyncio.run(Cgroup(f"colonnade-{identity}").kill())
+    eventually(lambda: f"vb-{identity}" not in run("ip", "-o", "link").output, seconds=20, what="no links")
     run("ip", "link", "delete", f"cn-{identity}")
     run("nft", "delete", "table", "ip", f"colonnade_{identity}")
     assert whole.colonnade("status", code=None).code in {1, 4}

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.lab.stack import Stack, copied, eventually, kill_group
+from tests.lab.stack import Stack, copied, eventually
 
 pytestmark = pytest.mark.lab
 
@@ -104,7 +104,7 @@ def test_a_script_that_dies_on_the_machine_is_named_and_completed(fragile: Stack
         _change(fragile, number)
         process = fragile.started("apply", "--yes")
         # Killed as soon as it runs there: each time it is somewhere else.
-        kill = "for i in $(seq 400); do pkill -KILL -f "[s]taging/apply.sh" && exit; sleep 0.02; done; exit 1"
+        kill = "for i in $(seq 400); do pkill -KILL -f '[s]taging/apply.sh' && exit; sleep 0.02; done; exit 1"
         fragile.ssh("web1", kill)
         said = process.communicate(timeout=120)[0]
         assert process.returncode in {1, 4}, said

@@ -33,6 +33,10 @@ class Site:
     platform: Platform
     certificates: Mapping[str, Certificate] = field(repr=False)
 
+    def __repr__(self) -> str:
+        """Show what it is made from, for the one who looks at an example that failed."""
+        return f"Site({self.topology.stack!r}, {self.release.identity}, {self.platform.system})"
+
     @cached_property
     def desired(self) -> dict[str, Desired]:
         """What every machine should be."""

@@ -77,6 +77,7 @@ def histories(draw: st.DrawFn) -> tuple[Site, World]:
     happened = st.tuples(st.sampled_from(CHANGES), places(site, world))
     for change, place in draw(st.lists(happened, min_size=start == "settled", max_size=4)):
         change(place)
+        world.happened.append(f"{change.__name__} on {place.machine} ({place.pick})")
     return site, world
 
 

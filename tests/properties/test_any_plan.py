@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.properties.made import Site
 from tests.properties.strategies import histories, stops
@@ -17,8 +17,12 @@ from colonnade.render import Unit, Wave
 from colonnade.rollout import Stage
 from colonnade.rollout.steps import ChangeUnit, Drain, Ready
 
+REPEATS = max(250, settings().max_examples)
+"""What is easiest to get wrong is tried more often than other things."""
+
 
 @given(histories())
+@settings(max_examples=REPEATS)
 def test_a_plan_leaves_nothing_to_plan(history: tuple[Site, World]) -> None:
     site, world = history
     world.carry_out(site, site.plan(world.facts))
@@ -27,6 +31,7 @@ def test_a_plan_leaves_nothing_to_plan(history: tuple[Site, World]) -> None:
 
 
 @given(histories(), st.data())
+@settings(max_examples=REPEATS)
 def test_an_interrupted_plan_is_finished_by_the_next_and_no_reload_is_lost(
     history: tuple[Site, World], data: st.DataObject
 ) -> None:

@@ -41,7 +41,7 @@ def test_every_file_that_a_script_reads_is_sent_with_it(history: tuple[Site, Wor
                     assert f"staging/{name}" in sent.script
             for word in sent.script.split():
                 if "/staging/sql/" in word:
-                    assert word.partition("/staging/")[2].rstrip("'\"") in sent.files
+                    assert word.partition("/staging/")[2].rstrip("'\";") in sent.files
 
 
 @given(SITES)

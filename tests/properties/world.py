@@ -47,6 +47,11 @@ class World:
     loaded: dict[tuple[str, str], Loaded] = field(default_factory=dict)
     """By machine and unit: what the running process has read."""
     read_by_systemd: dict[str, Loaded] = field(default_factory=dict)
+    happened: list[str] = field(default_factory=list)
+    """In words, for the one who looks at an example that failed."""
+
+    def __repr__(self) -> str:
+        return f"World({', '.join(self.happened) or 'bare machines'})"
 
     @classmethod
     def bare(cls, site: Site) -> "World":
@@ -55,6 +60,7 @@ class World:
 
     def carry_out(self, site: Site, plan: Plan, stop: Stop | None = None) -> None:
         """Carry the plan out, as far as ``stop`` lets it."""
+        self.happened.append(f"apply of {site!r}{f' until {stop}' if stop else ''}")
         for desired in site.desired.values():
             self.texts |= {file.sha256: file.text for file in desired.all_files}
         for number, stage in enumerate(plan.stages):

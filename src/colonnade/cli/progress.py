@@ -10,12 +10,12 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+_START = time.monotonic()
+"""When the command began: one clock for all that it tells."""
+
 
 class Lines:
     """Plain lines with the seconds since the start; for logs and pipes."""
-
-    def __init__(self) -> None:
-        self._start = time.monotonic()
 
     def say(self, text: str) -> None:
         """Say something that happened."""
@@ -27,7 +27,7 @@ class Lines:
             self._print(f"  {machine}: {text}")
 
     def _print(self, text: str) -> None:
-        print(f"{time.monotonic() - self._start:6.1f} s  {text}", file=sys.stderr, flush=True)  # noqa: T201  this is how it speaks
+        print(f"{time.monotonic() - _START:6.1f} s  {text}", file=sys.stderr, flush=True)  # noqa: T201  this is how it speaks
 
 
 class Picture:
@@ -35,14 +35,13 @@ class Picture:
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._start = time.monotonic()
         self._stage = Spinner("dots", Text(""))
         self._busy: dict[str, str] = {}
 
     def say(self, text: str) -> None:
         """Say something that happened."""
         if str(self._stage.text):
-            self._live.console.print(Text(f"{time.monotonic() - self._start:6.1f} s  {self._stage.text}"))
+            self._live.console.print(Text(f"{time.monotonic() - _START:6.1f} s  {self._stage.text}"))
         self._stage = Spinner("dots", Text(text))
         self._draw()
 

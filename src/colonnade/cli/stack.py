@@ -19,7 +19,7 @@ from colonnade.cli.context import (
 from colonnade.cli.progress import progress
 from colonnade.control.apply import apply as carry_out
 from colonnade.control.look import look, until_healthy
-from colonnade.control.observe import observe
+from colonnade.control.observe import Observation, observe
 from colonnade.control.remove import remove_from_machines
 from colonnade.control.site import Site
 from colonnade.errors import UnreachableError, UsageError
@@ -60,14 +60,20 @@ async def up(*, as_json: bool, yes: bool, interrupt: bool, want_hosts: bool | No
       colonnade -f shop/colonnade.toml up --yes
     """
     file = invocation().stack_file()
-    with progress() as told:
-        if file.stack.in_lab:
+    if file.stack.in_lab:
+        with progress() as told:
             await _lab_up(file, told)
-        async with opened(file) as site:
-            plan, steps = await _plan_and_apply(site, told, interrupt=interrupt, ask=not yes and not file.stack.in_lab)
+    async with opened(file) as site:
+        with progress() as told:
+            observation, plan = await _planned(site, told)
+        if plan and not yes and not file.stack.in_lab:
+            _agree(plan)
+        with progress() as told:
+            report = await carry_out(site, plan, observation, told, interrupt=interrupt)
             told.say("waiting until everything is well")
-            view = await until_healthy(site, seconds=HEALTHY_SECONDS)
-            identity = file.lab.identity if file.stack.in_lab else ""
+            view = await until_healthy(site, seconds=HEALTHY_SECONDS, seen=None if plan else observation)
+        identity = file.lab.identity if file.stack.in_lab else ""
+    steps = report.steps
     if file.stack.in_lab:
         _hosts(identity, view, want_hosts)
     if as_json:
@@ -105,20 +111,17 @@ def _hosts(identity: str, view: View, wanted: bool | None) -> None:  # noqa: FBT
         hosts.remove(identity)
 
 
-async def _plan_and_apply(site: Site, told: Progress, *, interrupt: bool, ask: bool) -> tuple[Plan, int]:
+async def _planned(site: Site, told: Progress) -> tuple[Observation, Plan]:
     told.say("asking the machines what is there")
     observation = (await observe(site, wait=True)).complete()
-    plan = make_plan(site.topology, observation.desired, observation.facts)
-    if ask and plan and on_terminal():
-        raise_unless_agreed(plan)
-    report = await carry_out(site, plan, observation, told, interrupt=interrupt)
-    return plan, sum(len(steps) for steps in report.done.values())
+    return observation, make_plan(site.topology, observation.desired, observation.facts)
 
 
-def raise_unless_agreed(plan: Plan) -> None:
-    """Show the plan and ask; a no ends the command."""
-    show.plan(plan, diffs=False, err=True)
-    click.confirm("Do this?", abort=True, err=True)
+def _agree(plan: Plan) -> None:
+    """Show a person the plan and ask; a no ends the command. Without a terminal nobody can be asked."""
+    if on_terminal():
+        show.plan(plan, diffs=False, err=True)
+        click.confirm("Do this?", abort=True, err=True)
 
 
 @click.command()
@@ -137,9 +140,7 @@ async def plan(*, as_json: bool, no_diff: bool) -> int:
     file = invocation().stack_file()
     async with opened(file) as site:
         with progress(quiet=as_json) as told:
-            told.say("asking the machines what is there")
-            observation = (await observe(site, wait=True)).complete()
-        made = make_plan(site.topology, observation.desired, observation.facts)
+            _, made = await _planned(site, told)
     if as_json:
         print_json(as_document(made))
     else:
@@ -162,13 +163,12 @@ async def apply(*, as_json: bool, yes: bool, interrupt: bool) -> int:
     """
     file = invocation().stack_file()
     async with opened(file) as site:
-        if on_terminal() and not yes:
-            observation = (await observe(site, wait=True)).complete()
-            made = make_plan(site.topology, observation.desired, observation.facts)
-            if made:
-                raise_unless_agreed(made)
         with progress() as told:
-            made, steps = await _plan_and_apply(site, told, interrupt=interrupt, ask=False)
+            observation, made = await _planned(site, told)
+        if made and not yes:
+            _agree(made)
+        with progress() as told:
+            steps = (await carry_out(site, made, observation, told, interrupt=interrupt)).steps
     if as_json:
         print_json({**as_document(made), "done": steps})
     else:

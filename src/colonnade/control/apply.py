@@ -26,6 +26,11 @@ class Report:
 
     done: dict[str, list[str]] = field(default_factory=dict)
 
+    @property
+    def steps(self) -> int:
+        """How many steps were done, on all machines."""
+        return sum(len(steps) for steps in self.done.values())
+
     def text(self) -> str:
         """Return a line for each machine that anything was done on."""
         if not any(self.done.values()):

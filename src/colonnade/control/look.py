@@ -35,12 +35,14 @@ async def _outside(site: Site) -> str:
     return f"{topology.virtual_ip} does not answer: {answer.body}"
 
 
-async def until_healthy(site: Site, *, seconds: float) -> View:
-    """Look again until nothing is wrong or the time is over; return what was seen last."""
+async def until_healthy(site: Site, *, seconds: float, seen: Observation | None = None) -> View:
+    """Look again until nothing is wrong or the time is over; return what was seen last.
+
+    ``seen`` is what was observed just now, if nothing was changed since: then that may be all there is to look at.
+    """
     deadline = asyncio.get_running_loop().time() + seconds
-    while True:
-        view = await look(site)
-        left = deadline - asyncio.get_running_loop().time()
-        if not list(problems(view)) or left <= 0:
-            return view
+    view = view_of(site, seen, await _outside(site)) if seen else await look(site)
+    while list(problems(view)) and (left := deadline - asyncio.get_running_loop().time()) > 0:
         await asyncio.sleep(min(0.3, left))
+        view = await look(site)
+    return view
