@@ -4,11 +4,20 @@ The second is the inverse of ``colonnade.facts.parse``, which reads them back; `
 """
 
 import base64
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from colonnade.facts import Facts, ProxyServer, ReplicaFact, parse
-from colonnade.render import Desired, Platform, Release, render_machine, secret_names
+from colonnade.facts import EtcdFact, Facts, ProxyServer, ReplicaFact, parse
+from colonnade.render import (
+    Certificate,
+    Desired,
+    Platform,
+    Release,
+    certificate_requests,
+    render_machine,
+    secret_names,
+)
 from colonnade.rollout import plan
 from colonnade.rollout.effects import after_plan
 from colonnade.secret import Secret
@@ -49,7 +58,15 @@ def passwords(topology: Topology) -> dict[str, Secret]:
 def rendered(topology: Topology) -> dict[str, Desired]:
     """Return what every machine should be."""
     secrets = passwords(topology)
-    return {m.name: render_machine(topology, m, PLATFORM, secrets, RELEASE) for m in topology.machines}
+    # As long as real ones; what is measured only reads them.
+    certificates = {
+        request.name: Certificate("c" * 700 + "\n", Secret("k" * 241 + "\n"), "a" * 700 + "\n")
+        for request in certificate_requests(topology)
+    }
+    return {
+        m.name: render_machine(topology, m, PLATFORM, secrets, RELEASE, certificates=certificates)
+        for m in topology.machines
+    }
 
 
 def bare_facts() -> Facts:
@@ -116,8 +133,22 @@ def _lines(facts: Facts) -> Iterator[str]:
         yield "unit\t"
     yield from (f"package\t{name}\tinstalled\t{version}" for name, version in facts.packages.items())
     yield from (f"sql\t{line}" for line in _database(facts))
+    yield from (f"etcd\t{line}" for line in _etcd(facts.etcd))
     yield from (f"stat\t{line}" for line in _proxy(facts.proxy))
     yield "end"
+
+
+def _etcd(etcd: EtcdFact) -> Iterator[str]:
+    if etcd.data:
+        yield "data"
+    if etcd.joined:
+        yield "joined"
+    if etcd.answers:
+        header = {"cluster_id": etcd.cluster, "member_id": etcd.member}
+        status = {"header": header, "raftTerm": "2", "leader": etcd.leader, "raftIndex": str(etcd.index)}
+        yield f"said\t{json.dumps(status)}"
+        members = [{"name": m.name, "peerURLs": [m.peer], "isLearner": m.learner} for m in etcd.members]
+        yield f"said\t{json.dumps({'members': members})}"
 
 
 def _database(facts: Facts) -> Iterator[str]:

@@ -15,11 +15,22 @@ import click
 from colonnade import diagram, paths
 from colonnade.cli.main import INTERRUPTED, cli
 from colonnade.errors import ColonnadeError
-from colonnade.render import Desired, Platform, Release, Unit, render_machine, secret_names
+from colonnade.render import (
+    Certificate,
+    Desired,
+    Platform,
+    Release,
+    Unit,
+    certificate_requests,
+    render_machine,
+    secret_names,
+)
 from colonnade.secret import Secret
 from colonnade.spec import parse, reference
 from colonnade.topology import (
     DNS_PORT,
+    ETCD_CLIENT_PORT,
+    ETCD_PEER_PORT,
     HTTP_PORT,
     LOCAL_PRIMARY_PORT,
     LOCAL_REPLICA_PORT,
@@ -103,7 +114,10 @@ def rendered(choose: Callable[[Topology], Machine]) -> Desired:
     topology = example()
     secrets = {name: Secret("not shown") for name in secret_names(topology)}
     platform = Platform("debian", "13", 512 * 1024**2)
-    return render_machine(topology, choose(topology), platform, secrets, Release("RELEASE", b""))
+    unseen = Certificate("not shown", Secret("not shown"), "not shown")
+    certificates = {request.name: unseen for request in certificate_requests(topology)}
+    release = Release("RELEASE", b"")
+    return render_machine(topology, choose(topology), platform, secrets, release, certificates=certificates)
 
 
 def balancer() -> str:
@@ -135,7 +149,13 @@ def role(desired: Desired) -> str:
         for file in desired.all_files
     )
     parts.append(table(("File", "Mode", "Owner", "Checked by", "A change"), files))
-    waves = {"none": "", "server": "servers, drained", "balancer": "balancers", "database": "MySQL, the primary last"}
+    waves = {
+        "none": "",
+        "server": "servers, drained",
+        "balancer": "balancers",
+        "database": "MySQL, the primary last",
+        "etcd": "etcd, the leader last",
+    }
     units = (
         (f"`{unit.name}`", "enabled, runs" if unit.runs else "as the system has it", waves[unit.wave.value])
         for unit in desired.units
@@ -165,6 +185,8 @@ def ports() -> str:
         ("balancer", "its address", DNS_PORT, "Knot, over TCP and UDP", "everybody"),
         ("server", "its address", NGINX_PORT, "Nginx", "the balancers"),
         ("server", "its address", MYSQL_PORT, "MySQL", "the servers"),
+        ("member of etcd", "its address, 127.0.0.1", ETCD_CLIENT_PORT, "etcd", "every machine of the stack"),
+        ("member of etcd", "its address", ETCD_PEER_PORT, "etcd", "the other members"),
         ("server", "127.0.0.1", LOCAL_PRIMARY_PORT, "HAProxy, to the primary", "the application"),
         ("server", "127.0.0.1", LOCAL_REPLICA_PORT, "HAProxy, to a replica", "the application"),
         ("every machine", "as you have it", 22, "sshd", "you"),
@@ -208,6 +230,9 @@ def own() -> str:
         (paths.LOCK, "held by the apply that is under way"),
         (paths.RELEASES, "releases of the code base, each immutable"),
         (paths.CURRENT, "symbolic link to the release that runs"),
+        (paths.ETCD_DATA, "etcd's data directory, on its members"),
+        (paths.ETCD_JOINED, "this machine was a member of etcd: with empty data it must be added anew"),
+        (paths.ETCD_JOIN, "while a member starts for the first time: that it may, and in which cluster"),
         (paths.MYSQL_DATA, "MySQL's data directory; one that was there before is never touched"),
     )
     return table(("Path", "What it is"), ((f"`{path}`", what) for path, what in rows))

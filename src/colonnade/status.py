@@ -4,23 +4,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from colonnade.etcd_status import etcd_document, etcd_problems
 from colonnade.facts import DatabaseFact, Facts
 from colonnade.paths import APP_UNIT
+from colonnade.problem import Problem
 from colonnade.render import Desired
 from colonnade.topology import Machine, Topology
 
 OK = 200
 LATE_SECONDS = 30
 """A replica that is later than this is a problem."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong, where, and what to do."""
-
-    where: str
-    what: str
-    do: str
 
 
 @dataclass(frozen=True)
@@ -47,6 +40,7 @@ def document(view: View, *, ca: str | None = None) -> dict[str, Any]:
         "ca": ca,
         "balancers": {m.balancer: _balancer(view, m) for m in topology.balancers},
         "servers": {m.server: _server(view, m) for m in topology.servers},
+        "etcd": etcd_document(view.topology, view.facts),
         "database": {"primary": primary, "standbys": [], "acks": 0},
         "problems": [{"where": problem.where, "what": problem.what, "do": problem.do} for problem in problems(view)],
     }
@@ -137,6 +131,7 @@ def problems(view: View) -> Iterator[Problem]:
         if facts is not None:
             yield from _application(view, machine, facts)
             yield from _replication(topology, machine, facts.database)
+    yield from etcd_problems(topology, view.facts)
     if _primary(view) is None and topology.primary.name in view.facts:
         yield Problem(topology.primary.name, "no MySQL server takes writes", "colonnade apply")
     releases = {facts.release for m in topology.servers if (facts := view.facts.get(m.name)) and facts.release}

@@ -21,6 +21,11 @@ LOCAL_PRIMARY_PORT = 3306
 LOCAL_REPLICA_PORT = 3307
 """On 127.0.0.1 of every server: leads to a replica, to the primary when there is none."""
 DNS_PORT = 53
+ETCD_CLIENT_PORT = 2379
+ETCD_PEER_PORT = 2380
+
+ETCD_SIZES = ((5, 5), (3, 3), (1, 1))
+"""Machines, and how many members of etcd that many run: an even number tolerates no more than one fewer does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,16 @@ class Machine:
     def names(self) -> tuple[str, ...]:
         """The names that a person may call it by."""
         return tuple(dict.fromkeys(name for name in (self.name, self.server, self.balancer) if name))
+
+    @property
+    def host(self) -> str:
+        """The address as it stands in a URL."""
+        return f"[{self.address}]" if ":" in self.address else self.address
+
+    @property
+    def etcd_peer(self) -> str:
+        """The URL at which other members of etcd reach a member on it; it tells members apart."""
+        return f"https://{self.host}:{ETCD_PEER_PORT}"
 
 
 @dataclass(frozen=True)
@@ -83,6 +98,17 @@ class Topology:
     def replicas(self) -> tuple[Machine, ...]:
         """The servers whose MySQL follows the primary."""
         return self.servers[1:]
+
+    @cached_property
+    def etcd_members(self) -> tuple[Machine, ...]:
+        """The machines that run a member of etcd, one each: five, three or one of them.
+
+        Balancers come first, then servers in the file's order, the first server last: what outlives
+        the primary should not be lost with it.
+        """
+        count = next(members for machines, members in ETCD_SIZES if len(self.machines) >= machines)
+        ordered = sorted(self.machines, key=lambda m: (m == self.primary, m.balancer is None))
+        return tuple(ordered[:count])
 
     @property
     def virtual_ip(self) -> str:

@@ -36,6 +36,8 @@ def test_a_fresh_stack_comes_up_without_draining_or_interrupting_anything() -> N
     plan = classic(balancers=2, servers=3).plan(bare_machines(classic(balancers=2, servers=3)))
     assert titles(plan) == [
         "everything that disturbs nobody",
+        "etcd's members start for the first time",
+        "etcd's first members are marked",
         "the primary",
         "the replicas",
         "the migration",
@@ -44,9 +46,9 @@ def test_a_fresh_stack_comes_up_without_draining_or_interrupting_anything() -> N
     assert not any(stage.interrupts for stage in plan.stages)
     assert not of_kind(plan, Drain, Ready)
     assert set(plan.stages[0].work) == {"lb1", "lb2", "web1", "web2", "web3"}
-    assert set(plan.stages[2].work) == {"web2", "web3"}
-    assert set(plan.stages[3].work) == {"web1"}
-    assert set(plan.stages[4].work) == {"web1", "web2", "web3"}
+    assert set(plan.stages[4].work) == {"web2", "web3"}
+    assert set(plan.stages[5].work) == {"web1"}
+    assert set(plan.stages[6].work) == {"web1", "web2", "web3"}
 
 
 def test_what_apt_needs_comes_before_packages_and_those_before_everything_that_they_bring() -> None:
@@ -54,12 +56,12 @@ def test_what_apt_needs_comes_before_packages_and_those_before_everything_that_t
     steps = [describe(step) for step in plan.stages[0].work["web1"]]
     order = [
         "put /etc/apt/sources.list.d/colonnade-unstable.sources",
-        "install curl haproxy nginx-light socat",
+        "install curl etcd-client etcd-server haproxy nginx-light socat",
         "install mysql-client mysql-server from sid",
         "add user colonnade-app",
         "make /var/lib/mysql-colonnade",
         "put /etc/mysql/colonnade.cnf",
-        "record 16 managed files",
+        "record 23 managed files",
         "have systemd read its units",
         "make MySQL's data directory",
         f"unpack release {OLD}",
@@ -238,5 +240,5 @@ def test_three_balancers_and_five_hundred_servers() -> None:
     assert len(fresh.stages[0].work) == 503
     facts = after_plan(bare_machines(site), fresh, site.desired)
     assert not site.plan(facts)
-    deploy = Site(site.topology, site.secrets, Release(NEW, b""), site.platform)
+    deploy = Site(site.topology, site.secrets, Release(NEW, b""), site.platform, site.certificates)
     assert titles(deploy.plan(facts)).count("drain web250") == 1

@@ -41,7 +41,7 @@ def test_rights_are_put_right_and_nothing_is_reloaded_for_them() -> None:
     fact = FileFact(0o666, "nobody", "root", facts["lb1"].files[paths.HAPROXY_CONFIG].sha256)
     facts["lb1"] = replace(facts["lb1"], files={**facts["lb1"].files, paths.HAPROXY_CONFIG: fact})
     directory = replace(facts["lb1"].directories[paths.ZONES], mode=0o777)
-    facts["lb1"] = replace(facts["lb1"], directories={paths.ZONES: directory})
+    facts["lb1"] = replace(facts["lb1"], directories={**facts["lb1"].directories, paths.ZONES: directory})
     assert told(classic().plan(facts)) == [
         "lb1: make /var/lib/knot/zones (it is knot:knot 777)",
         "lb1: put /etc/haproxy/haproxy.cfg (it is nobody:root 666)",
@@ -120,8 +120,8 @@ def test_a_missing_directory_and_a_missing_package() -> None:
     packages = {name: version for name, version in facts["lb1"].packages.items() if name != "socat"}
     facts["lb1"] = replace(facts["lb1"], packages=packages, directories={})
     plan = classic().plan(facts)
-    assert told(plan)[0] == "lb1: install socat (not installed: 1 of 4)"
-    assert [type(step) for _, step in plan.steps[1:]] == [MakeDirectory]
+    assert told(plan)[0] == "lb1: install socat (not installed: 1 of 7)"
+    assert [type(step) for _, step in plan.steps[1:]] == [MakeDirectory, MakeDirectory]
 
 
 def test_an_account_that_is_another_is_made_again_alone() -> None:

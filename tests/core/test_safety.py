@@ -165,6 +165,10 @@ def test_what_has_no_second_is_said() -> None:
     assert warnings(classic(servers=1)) == (
         "There is one server: one copy of the data, and nothing to take over from it.",
         "There is one balancer: while lb1 is down, nobody reaches the stack.",
+        (
+            "etcd has one member, on lb1: with fewer than three machines nothing can tell a dead machine from a cut"
+            " cable, so failover is by hand."
+        ),
     )
     assert warnings(classic(balancers=2)) == ()
 

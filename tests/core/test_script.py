@@ -253,7 +253,7 @@ def test_a_replica_that_follows_already_keeps_what_it_has_received() -> None:
     lines, files = commands(FollowSource(SOURCE, ""), 7)
     asked = next(index for index, line in enumerate(lines) if line.startswith("follows="))
     assert lines[asked + 1] == "if [ \"$follows\" = '192.0.2.1 repl_web2' ]; then"
-    assert lines[asked + 2] == f"sql <{STAGING}/sql/keep-7.sql; else"
+    assert lines[asked + 2 : asked + 4] == [f"sql <{STAGING}/sql/keep-7.sql", "else"]
     stop, start, change, both = files["sql/keep-7.sql"].decode().splitlines()
     # Only with the applier running does the change of a receiver leave the relay log alone.
     assert (stop, start, both) == ("STOP REPLICA IO_THREAD;", "START REPLICA SQL_THREAD;", "START REPLICA;")

@@ -96,6 +96,16 @@ def test_a_stack_that_is_well_has_no_problems_and_this_document() -> None:
                 "mysql": {"state": "up", "role": "replica", "lag_seconds": 0.0},
             },
         },
+        "etcd": {
+            "members": {
+                "lb1": {"address": "198.18.0.2", "state": "up", "leads": False},
+                "web2": {"address": "198.18.0.4", "state": "up", "leads": False},
+                "web1": {"address": "198.18.0.3", "state": "up", "leads": False},
+            },
+            "leader": None,
+            "quorum": True,
+            "tolerates": 1,
+        },
         "database": {"primary": "web1", "standbys": [], "acks": 0},
         "problems": [],
     }

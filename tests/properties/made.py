@@ -1,11 +1,19 @@
 """Stacks made for a test: placed, rendered, and the machines that they begin with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 from colonnade.facts import Facts, UnitFact
-from colonnade.render import Desired, Platform, Release, render_machine, secret_names
+from colonnade.render import (
+    Certificate,
+    Desired,
+    Platform,
+    Release,
+    certificate_requests,
+    render_machine,
+    secret_names,
+)
 from colonnade.rollout import Plan, plan
 from colonnade.secret import Secret
 from colonnade.spec import Stack, parse
@@ -23,6 +31,7 @@ class Site:
     secrets: Mapping[str, Secret]
     release: Release
     platform: Platform
+    certificates: Mapping[str, Certificate] = field(repr=False)
 
     def __repr__(self) -> str:
         """Show what it is made from, for the one who looks at an example that failed."""
@@ -32,7 +41,9 @@ class Site:
     def desired(self) -> dict[str, Desired]:
         """What every machine should be."""
         return {
-            machine.name: render_machine(self.topology, machine, self.platform, self.secrets, self.release)
+            machine.name: render_machine(
+                self.topology, machine, self.platform, self.secrets, self.release, certificates=self.certificates
+            )
             for machine in self.topology.machines
         }
 
@@ -57,7 +68,15 @@ def site_of(
     """Render a stack, with passwords that a test can look for."""
     topology = resolve(stack, addresses or addresses_of(stack))
     secrets = {name: Secret(f"secret-{name}") for name in secret_names(topology)}
-    return Site(topology, secrets, Release(release, b"the code base"), platform)
+    return Site(topology, secrets, Release(release, b"the code base"), platform, made_certificates(topology))
+
+
+def made_certificates(topology: Topology) -> dict[str, Certificate]:
+    """Return texts that stand for certificates; the keys are such that a test can look for them."""
+    return {
+        name: Certificate(f"certificate of {name}\n", Secret(f"secret-key-{name}\n"), "authority\n")
+        for name in (request.name for request in certificate_requests(topology))
+    }
 
 
 @cache

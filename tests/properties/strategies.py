@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
+from tests.properties import etcd
 from tests.properties.made import DEBIAN, UBUNTU, Site, addresses_of, site_of
 from tests.properties.world import Stop, World
 
@@ -262,6 +263,18 @@ def reboot(at: At) -> None:
             at.world.reread(at.machine, unit, restart=True)
 
 
+def wipe_etcd(at: At) -> None:
+    at.now(etcd.wiped(at.site.topology, at.world.facts, at.machine, all_of_it=bool(at.pick % 2)))
+
+
+def leave_a_stranger_in_etcd(at: At) -> None:
+    at.now(etcd.with_a_stranger(at.world.facts, at.machine, at.pick))
+
+
+def unmark_etcd(at: At) -> None:
+    at.now(etcd.unmarked(at.world.facts, at.machine))
+
+
 CHANGES: tuple[Callable[[At], None], ...] = (
     *(edit_file, edit_file, edit_file, edit_file),  # what happens most, and what is easiest to lose
     delete_file,
@@ -278,5 +291,8 @@ CHANGES: tuple[Callable[[At], None], ...] = (
     upset_replication,
     write_history,
     reboot,
+    wipe_etcd,
+    leave_a_stranger_in_etcd,
+    unmark_etcd,
 )
 """What people, or bad luck, do to a machine."""

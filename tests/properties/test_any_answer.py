@@ -41,6 +41,10 @@ ANSWER = (
     "stat\t# pxname,svname,qcur,scur,status,weight,check_status,check_desc\n"
     "stat\tapp,web1,0,3,UP,1,L7OK,Layer7 check passed\n"
     "probe\tnginx\t200\n"
+    "etcd\tdata\n"
+    "etcd\tjoined\n"
+    'etcd\tsaid\t{"header": {"cluster_id": "7", "member_id": "8"}, "raftTerm": "2", "leader": "8", "raftIndex": "9"}\n'
+    'etcd\tsaid\t{"members": [{"ID": "8", "name": "lb1", "peerURLs": ["https://198.18.0.2:2380"]}]}\n'
     "end\n"
 )
 LINES = ANSWER.splitlines(keepends=True)
@@ -59,6 +63,9 @@ def test_the_answer_itself_is_read() -> None:
     assert facts is not None
     assert facts.units["haproxy.service"].is_active
     assert facts.proxy[0].sessions == 3
+    assert facts.etcd.data
+    assert facts.etcd.leader == facts.etcd.member == "8"
+    assert [member.name for member in facts.etcd.members] == ["lb1"]
     assert facts.files["/etc/haproxy/haproxy.cfg"].text == "global\n"
 
 

@@ -61,6 +61,7 @@ def redundant(site: Site, machine: str, unit: Unit) -> bool:
     return {
         Wave.SERVER: len(topology.servers) > 1,
         Wave.BALANCER: len(topology.balancers) > 1,
+        Wave.ETCD: len(topology.etcd_members) > 1,
         Wave.DATABASE: machine != topology.primary.name,
     }[unit.wave]
 

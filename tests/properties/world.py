@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from tests.properties import etcd
 from tests.properties.made import Site, bare_machines
 
 from colonnade import paths
@@ -185,6 +186,7 @@ class World:
         for unit in desired.units:
             found += self._unit_faults(machine, desired, unit)
         found += _database_faults(site, machine, desired, facts)
+        found += etcd.faults(desired, self.facts)
         if desired.app is not None and facts.release != desired.app.release.identity:
             found.append(f"the release is {facts.release}")
         found += [f"{name} is drained" for name in facts.drained if name in site.topology.stack.servers]

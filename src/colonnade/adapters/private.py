@@ -47,7 +47,7 @@ class PrivateDirectory:
 
     def ensure_ssh_key(self) -> str:
         """Return the public half of the stack's own key, made if it is not there."""
-        with self._locked():
+        with self.locked():
             if not self.ssh_key.exists():
                 key = asyncssh.generate_private_key("ssh-ed25519", comment=f"colonnade {self.path.name}")
                 write_private(self.ssh_key, key.export_private_key("openssh").decode())
@@ -61,7 +61,7 @@ class PrivateDirectory:
 
         """
         file = self.path / "secrets.json"
-        with self._locked():
+        with self.locked():
             try:
                 kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
             except ValueError as error:
@@ -93,8 +93,23 @@ class PrivateDirectory:
         for file in (self.known_hosts, self.path / "machines.json"):
             file.unlink(missing_ok=True)
 
+    @property
+    def authority(self) -> Path:
+        """The certificate of the stack's own authority."""
+        return self.path / "ca.crt"
+
+    def read(self, name: str) -> str | None:
+        """Return the text of a file in it; None if there is none."""
+        file = self.path / name
+        return file.read_text() if file.exists() else None
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file in it, whole or not at all."""
+        write_private(self.path / name, text)
+
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out meanwhile."""
         self.ensure()
         with (self.path / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

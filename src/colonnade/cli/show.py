@@ -1,5 +1,7 @@
 """What people read: tables and summaries that fit 100 columns."""
 
+from typing import Any
+
 import click
 from rich.console import Console
 from rich.table import Table
@@ -10,7 +12,7 @@ from colonnade.rollout.steps import PutFile
 from colonnade.status import View, document, problems
 
 WIDTH = 100
-COLOURS = {"up": "green", "down": "bold red", "drained": "yellow", "unknown": "bold red"}
+COLOURS = {"up": "green", "down": "bold red", "drained": "yellow", "learner": "yellow", "unknown": "bold red"}
 
 
 def _console(*, err: bool = False) -> Console:
@@ -85,7 +87,21 @@ def status(view: View) -> None:
     console.print()
     console.print(servers)
     console.print()
+    console.print(_etcd(seen["etcd"]))
+    console.print()
     _problems(console, view)
+
+
+def _etcd(seen: dict[str, Any]) -> Text:
+    """Say in one line who is a member, who leads, and what it bears."""
+    line = Text("etcd      ")
+    for name, member in seen["members"].items():
+        line.append(f"{name} ").append_text(_state(member["state"])).append(" (leads)  " if member["leads"] else "  ")
+    if len(seen["members"]) == 1:
+        return line.append("one member: failover is by hand below three machines", "dim")
+    if not seen["quorum"]:
+        return line.append("no majority", "bold red")
+    return line.append(f"{seen['tolerates'] or 'none'} of them may fail", "dim" if seen["tolerates"] else "yellow")
 
 
 def _state(state: str) -> Text:

@@ -77,10 +77,15 @@ async def up(*, as_json: bool, yes: bool, interrupt: bool, want_hosts: bool | No
     if file.stack.in_lab:
         _hosts(identity, view, want_hosts)
     if as_json:
-        print_json({**document(view), "steps": steps, "warnings": list(plan.warnings)})
+        print_json({**document(view, ca=_authority(file)), "steps": steps, "warnings": list(plan.warnings)})
     else:
         show.summary(view, steps, plan.warnings, in_lab=file.stack.in_lab)
     return 1 if list(problems(view)) else 0
+
+
+def _authority(file: StackFile) -> str | None:
+    """Return where the certificate of the stack's own authority is, once there is one."""
+    return str(file.private.authority) if file.private.authority.exists() else None
 
 
 async def _lab_up(file: StackFile, told: Progress) -> None:
@@ -187,7 +192,7 @@ async def status(*, as_json: bool) -> int:
     async with opened(file) as site:
         view = await look(site)
     if as_json:
-        print_json(document(view))
+        print_json(document(view, ca=_authority(file)))
     else:
         show.status(view)
     if not view.facts:

@@ -101,6 +101,39 @@ class ProxyServer:
 
 
 @dataclass(frozen=True, slots=True)
+class EtcdMemberFact:
+    """One member as a cluster's list has it; one that has never started has no name yet."""
+
+    name: str
+    peer: str
+    learner: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EtcdFact:
+    """etcd on this machine; ``answers`` is False if it is down, or does not answer within its deadline."""
+
+    data: bool = False
+    """Whether a member has written anything here."""
+    joined: bool = False
+    """Whether this machine was a member once."""
+    join: str = ""
+    """The cluster for which a member may start here with empty data; such a leave is taken back when it has."""
+    answers: bool = False
+    cluster: str = ""
+    member: str = ""
+    leader: str = ""
+    """Identity of the member that leads; empty if this one knows of none."""
+    index: int = 0
+    """How far the log of changes has come here: whoever is furthest has the newest list."""
+    version: str = ""
+    size: int = 0
+    """Bytes of its database."""
+    members: tuple[EtcdMemberFact, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """One machine's answer."""
 
@@ -123,6 +156,7 @@ class Facts:
     migrated: frozenset[str] = frozenset()
     half_installed: bool = False
     database: DatabaseFact = field(default_factory=DatabaseFact)
+    etcd: EtcdFact = field(default_factory=EtcdFact)
     proxy: tuple[ProxyServer, ...] = ()
     probes: Mapping[str, int] = field(default_factory=dict)
     """HTTP status by what was asked (``nginx``, ``app``); 0 if nothing answered."""

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from colonnade.errors import ColonnadeError
+from colonnade.facts.etcd import etcd_fact
 from colonnade.facts.model import (
     AccountFact,
     DatabaseFact,
@@ -63,6 +64,7 @@ def _facts(lines: dict[str, list[list[str]]]) -> Facts:
         migrated=frozenset(name for (name,) in lines["migrated"]),
         half_installed=bool(lines["half"]),
         database=_database(lines["sql"]),
+        etcd=etcd_fact(lines["etcd"]),
         proxy=tuple(_proxy(["\t".join(rest) for rest in lines["stat"]])),
         probes={name: int(code or 0) for name, code in lines["probe"]},
         listeners=tuple(_listener(local, users) for local, users in lines["port"]),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from shlex import quote
 
 from colonnade import paths
+from colonnade.facts.etcd import ETCD
 
 LARGEST_SHOWN = 65536
 """Bytes; a larger file that differs is not fetched for a diff."""
@@ -33,6 +34,7 @@ class Question:
     database: bool = False
     variables: tuple[str, ...] = ()
     """Names of MySQL's global variables whose values are wanted."""
+    etcd: bool = False
     proxy: bool = False
     ports: tuple[int, ...] = ()
     wait_seconds: int = 0
@@ -129,6 +131,8 @@ def facts_script(question: Question) -> str:  # noqa: C901  one branch for each 
         )
     if question.database:
         parts.append(_database(question.variables))
+    if question.etcd:
+        parts.append(ETCD)
     if question.proxy:
         parts.append(_PROXY)
     if question.nginx:

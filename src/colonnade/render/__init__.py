@@ -1,13 +1,17 @@
 """Topology to files: everything that a machine should be, as values."""
 
 from colonnade.render.database import secret_names
+from colonnade.render.etcd import certificate_requests
 from colonnade.render.machine import packages, render_machine, sources
 from colonnade.render.model import (
     Account,
     App,
+    Certificate,
+    CertificateRequest,
     DatabaseRole,
     Desired,
     Directory,
+    EtcdRole,
     File,
     Package,
     Release,
@@ -22,9 +26,12 @@ from colonnade.render.platform import Platform, platform_of
 __all__ = [
     "Account",
     "App",
+    "Certificate",
+    "CertificateRequest",
     "DatabaseRole",
     "Desired",
     "Directory",
+    "EtcdRole",
     "File",
     "Package",
     "Platform",
@@ -33,6 +40,7 @@ __all__ = [
     "Unit",
     "User",
     "Wave",
+    "certificate_requests",
     "fingerprint",
     "packages",
     "platform_of",

@@ -2,12 +2,21 @@
 
 from collections.abc import Mapping
 
-from colonnade.render import database, edge, web
-from colonnade.render.model import Desired, Directory, File, Package, Release, Unit, User
+from colonnade.render import database, edge, etcd, web
+from colonnade.render.model import Certificate, Desired, File, Package, Release, Unit, User
 from colonnade.render.platform import Platform
 from colonnade.render.text import render
 from colonnade.secret import Secret
-from colonnade.topology import DNS_PORT, HTTP_PORT, MYSQL_PORT, NGINX_PORT, Machine, Topology
+from colonnade.topology import (
+    DNS_PORT,
+    ETCD_CLIENT_PORT,
+    ETCD_PEER_PORT,
+    HTTP_PORT,
+    MYSQL_PORT,
+    NGINX_PORT,
+    Machine,
+    Topology,
+)
 
 SYSCTL = "/etc/sysctl.d/60-colonnade.conf"
 JOURNALD = "/etc/systemd/journald.conf.d/colonnade.conf"
@@ -23,7 +32,9 @@ def _every_machine() -> tuple[tuple[File, ...], tuple[Unit, ...]]:
 
 def packages(topology: Topology, machine: Machine, platform: Platform) -> tuple[Package, ...]:
     """Return what is installed on a machine, in order: the system's own suite before any other."""
-    wanted = list(edge.haproxy_packages())
+    wanted = [*edge.haproxy_packages(), *etcd.client_packages()]
+    if machine in topology.etcd_members:
+        wanted += etcd.member_packages()
     if machine.balancer:
         wanted += edge.dns_packages()
     if machine.server:
@@ -37,20 +48,31 @@ def sources(topology: Topology, machine: Machine, platform: Platform) -> tuple[F
 
 
 def render_machine(
-    topology: Topology, machine: Machine, platform: Platform, secrets: Mapping[str, Secret], release: Release
+    topology: Topology,
+    machine: Machine,
+    platform: Platform,
+    secrets: Mapping[str, Secret],
+    release: Release,
+    *,
+    certificates: Mapping[str, Certificate],
 ) -> Desired:
     """Return all that one machine should be.
 
-    ``secrets`` has a password for each of ``secret_names``.
+    ``secrets`` has a password for each of ``secret_names``, ``certificates`` one for each of ``certificate_requests``.
     """
     files, units = _every_machine()
     haproxy = edge.haproxy_files(topology, machine)
-    files += haproxy
+    files += haproxy + etcd.client_files(machine, certificates)
     units += (edge.haproxy_unit(machine, haproxy),)
     ports: tuple[int, ...] = ()
-    made: list[Directory] = []
+    made = list(etcd.directories())
     users: tuple[User, ...] = ()
-    role, app = None, None
+    role, app, member = None, None, None
+    if machine in topology.etcd_members:
+        files += etcd.member_files(topology, machine, certificates)
+        units += (etcd.etcd_unit(files),)
+        member = etcd.etcd_role(topology, machine)
+        ports += (ETCD_CLIENT_PORT, ETCD_PEER_PORT)
     if machine.balancer:
         dns = edge.dns_files(topology, machine)
         files += dns
@@ -81,5 +103,6 @@ def render_machine(
         units=units,
         database=role,
         app=app,
+        etcd=member,
         ports=ports,
     )

@@ -17,6 +17,7 @@ class Wave(Enum):
     BALANCER = "balancer"
     DATABASE = "database"
     SERVER = "server"
+    ETCD = "etcd"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,27 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateRequest:
+    """What a certificate of the stack's own authority is for; a ``server`` one is shown to clients too."""
+
+    name: str
+    """Tells it from the stack's others."""
+    common_name: str
+    hosts: tuple[str, ...]
+    """Names and addresses that it is valid for."""
+    server: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate, its key, and the certificate of the authority that issued it; all PEM."""
+
+    text: str
+    key: Secret
+    authority: str
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """A MySQL account. ``grants`` are GRANT statements' middle parts: ``SELECT ON `app`.*``."""
 
@@ -125,6 +147,17 @@ class DatabaseRole:
 
 
 @dataclass(frozen=True, slots=True)
+class EtcdRole:
+    """The member of etcd on this machine, and the cluster that the stack should have."""
+
+    name: str
+    peer: str
+    """URL at which the other members reach it."""
+    cluster: tuple[tuple[str, str], ...]
+    """Name and peer URL of every member that should be."""
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """One immutable build of the code base, named by its content."""
 
@@ -157,6 +190,7 @@ class Desired:
     units: tuple[Unit, ...] = ()
     database: DatabaseRole | None = None
     app: App | None = None
+    etcd: EtcdRole | None = None
     ports: tuple[int, ...] = ()
     """TCP ports of ours, in which another program would be in the way."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from colonnade import paths
 from colonnade.facts import Facts
 from colonnade.render import Desired, Wave
+from colonnade.rollout.etcd_removal import kept_files
 from colonnade.rollout.steps import (
     AddUser,
     ChangeUnit,
@@ -86,13 +87,14 @@ def _files(desired: Desired, facts: Facts) -> Iterator[PutFile]:
 
 def _removals(desired: Desired, facts: Facts) -> Iterator[Step]:
     wanted = {file.path for file in desired.all_files}
+    kept = kept_files(desired, facts)
     for path in facts.manifest:
-        if path not in wanted:
+        if path not in wanted and path not in kept:
             yield RemoveFile(path, "no longer wanted")
 
 
 def _record(desired: Desired, facts: Facts) -> Iterator[Step]:
-    wanted = manifest(desired)
+    wanted = dict(sorted({**manifest(desired), **kept_files(desired, facts)}.items()))
     if facts.manifest != wanted:
         yield RecordManifest(wanted, "what is managed changed")
 
@@ -128,7 +130,9 @@ def _units(desired: Desired, facts: Facts, files: tuple[PutFile, ...]) -> Iterat
         if unit.runs and (fact is None or fact.enabled not in STATIC | {"enabled"}):
             state = fact.enabled if fact and fact.enabled else "new"
             yield ChangeUnit(unit, "enable", f"it is {state}")
-        if unit.runs and not facts.active(unit.name) and not unit.after_release:
+        # A member of etcd starts only as the cluster's state allows; its own stages see to that.
+        starts_here = not unit.after_release and unit.wave is not Wave.ETCD
+        if unit.runs and not facts.active(unit.name) and starts_here:
             yield ChangeUnit(unit, "start", f"it is {fact.active if fact else 'new'}")
         elif unit.wave is Wave.NONE:
             need = need_of(unit, facts, files)

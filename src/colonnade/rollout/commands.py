@@ -5,8 +5,10 @@ from typing import assert_never
 
 from colonnade import paths
 from colonnade.render import Account
+from colonnade.rollout.etcd_commands import ETCD_FUNCTIONS, etcd_commands, start_etcd
 from colonnade.rollout.steps import (
     ActivateRelease,
+    AddMember,
     AddUser,
     ChangeUnit,
     DaemonReload,
@@ -14,15 +16,20 @@ from colonnade.rollout.steps import (
     FollowSource,
     InitialiseDatabase,
     InstallPackages,
+    LeaveCluster,
     MakeDirectory,
     Migrate,
+    PermitMember,
     PrepareSchema,
+    PromoteMember,
     PutFile,
     PutRelease,
     Ready,
     RecordManifest,
     RemoveFile,
+    RemoveMember,
     RemoveRelease,
+    SealMember,
     SetVariables,
     Step,
 )
@@ -76,7 +83,7 @@ explain_app() {{
   echo "Its last lines:"
   journalctl -u {paths.APP_UNIT} -n 25 --no-pager -o cat 2>/dev/null || true
 }}
-proxy() {{ echo "$1" | timeout 5 socat -t 5 - UNIX-CONNECT:{paths.HAPROXY_SOCKET}; }}
+{ETCD_FUNCTIONS}proxy() {{ echo "$1" | timeout 5 socat -t 5 - UNIX-CONNECT:{paths.HAPROXY_SOCKET}; }}
 # Only what visitors ask for: where a balancer is a server too, its way to MySQL is never without a session.
 proxy_servers() {{ proxy 'show stat' | awk -F, -v s="$1" '$2 == s && $1 ~ /^(app|static)(_unchecked)?$/'; }}
 set_servers() {{
@@ -153,6 +160,8 @@ def commands(step: Step, number: int) -> tuple[list[str], Files]:  # noqa: C901,
                 f"set_servers {server} ready {' '.join(backends)}",
                 f"rm -f {paths.DRAINED}/{server}",
             ], {}
+        case PermitMember() | SealMember() | AddMember() | PromoteMember() | RemoveMember() | LeaveCluster():
+            return etcd_commands(step), {}
         case _:
             assert_never(step)
 
@@ -216,6 +225,8 @@ def _unit(step: ChangeUnit) -> list[str]:
     }[step.action]
     if step.action == "enable":
         return lines
+    if name == paths.ETCD_UNIT:
+        return [*start_etcd(step.action), f"mark {name} {record.restart} {record.reload}"]
     if step.action != "reload":
         lines = [
             f"{lines[-1]} || {{ journalctl -u {name} -n 25 --no-pager -o cat; exit 1; }}" if line == lines[-1] else line

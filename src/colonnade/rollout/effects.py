@@ -4,10 +4,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from colonnade.facts import AccountFact, DatabaseFact, DirectoryFact, Facts, FileFact, ReplicaFact, UnitFact
+from colonnade.facts import (
+    AccountFact,
+    DatabaseFact,
+    DirectoryFact,
+    EtcdFact,
+    EtcdMemberFact,
+    Facts,
+    FileFact,
+    ReplicaFact,
+    UnitFact,
+)
+from colonnade.paths import ETCD_UNIT
 from colonnade.render import DatabaseRole, Desired
 from colonnade.rollout.steps import (
     ActivateRelease,
+    AddMember,
     AddUser,
     ChangeUnit,
     DaemonReload,
@@ -15,16 +27,21 @@ from colonnade.rollout.steps import (
     FollowSource,
     InitialiseDatabase,
     InstallPackages,
+    LeaveCluster,
     MakeDirectory,
     Migrate,
+    PermitMember,
     Plan,
     PrepareSchema,
+    PromoteMember,
     PutFile,
     PutRelease,
     Ready,
     RecordManifest,
     RemoveFile,
+    RemoveMember,
     RemoveRelease,
+    SealMember,
     SetVariables,
     Step,
 )
@@ -87,6 +104,14 @@ def after(facts: Facts, step: Step, desired: Desired) -> Facts:  # noqa: C901, P
             return replace(facts, drained=facts.drained | {server})
         case Ready(server):
             return replace(facts, drained=facts.drained - {server})
+        case PermitMember(cluster=cluster):
+            return _stopped(facts, EtcdFact(join=",".join(f"{name}={peer}" for name, peer in cluster)))
+        case SealMember():
+            return replace(facts, etcd=replace(facts.etcd, joined=True, join=""))
+        case AddMember() | PromoteMember() | RemoveMember():
+            return replace(facts, etcd=_changed(facts.etcd, step))
+        case LeaveCluster():
+            return _stopped(facts, EtcdFact())
         case _:
             assert_never(step)
 
@@ -106,7 +131,28 @@ def _after_unit(facts: Facts, step: ChangeUnit, desired: Desired) -> Facts:
     )
     if unit.name == "mysql.service" and step.action in {"start", "restart"}:
         return replace(changed, database=_started(facts.database, desired.database))
+    if unit.name == ETCD_UNIT:
+        cluster = desired.etcd.cluster if desired.etcd else ()
+        listed = facts.etcd.members or tuple(EtcdMemberFact(name, peer) for name, peer in cluster)
+        return replace(changed, etcd=replace(facts.etcd, data=True, answers=True, leader="known", members=listed))
     return changed
+
+
+def _stopped(facts: Facts, etcd: EtcdFact) -> Facts:
+    stopped = replace(facts.units.get(ETCD_UNIT, UnitFact("loaded", "", "", "enabled")), active="inactive", sub="dead")
+    return replace(facts, etcd=etcd, units={**facts.units, ETCD_UNIT: stopped})
+
+
+def _changed(etcd: EtcdFact, step: AddMember | PromoteMember | RemoveMember) -> EtcdFact:
+    others = tuple(member for member in etcd.members if member.peer != step.peer)
+    match step:
+        case AddMember():
+            others += (EtcdMemberFact("", step.peer, learner=True),)
+        case PromoteMember():
+            others += (EtcdMemberFact(step.name, step.peer),)
+        case RemoveMember():
+            pass
+    return replace(etcd, members=others, index=etcd.index + 1)
 
 
 def _started(database: DatabaseFact, role: DatabaseRole | None) -> DatabaseFact:

@@ -1,6 +1,6 @@
 """Facts and what should be, to a plan: ordered stages of steps, each with its reason.
 
-The order: everything that disturbs nobody, on all machines at once; the primary's accounts, then the
+The order: everything that disturbs nobody, on all machines at once; etcd's members; the primary's accounts, then the
 replicas; the migration; then what reloads or restarts a redundant part, one machine after the other,
 each well before the next: MySQL's replicas before the primary, servers (drained first) before balancers.
 """
@@ -11,6 +11,7 @@ from colonnade.facts import Facts
 from colonnade.render import Desired, Unit, Wave
 from colonnade.rollout.base import base_steps, manifest
 from colonnade.rollout.database import primary_steps, replica_steps
+from colonnade.rollout.etcd import etcd_stages
 from colonnade.rollout.safety import check, warnings
 from colonnade.rollout.steps import ActivateRelease, ChangeUnit, Drain, Migrate, Plan, Ready, Stage, Step
 from colonnade.rollout.units import Need, need_of
@@ -41,6 +42,7 @@ def plan(topology: Topology, desired: Mapping[str, Desired], facts: Mapping[str,
     }
     stages = [
         Stage("everything that disturbs nobody", everything),
+        *etcd_stages(topology, desired, facts, needs),
         *_database_restarts(topology, desired, needs),
         *_roles(topology, desired, facts),
         *_servers(topology, desired, facts, needs),

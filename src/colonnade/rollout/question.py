@@ -20,6 +20,7 @@ def question_for(topology: Topology, machine: Machine, desired: Desired, *, wait
         users=tuple(user.name for user in desired.users),
         database=desired.database is not None,
         variables=tuple(sorted(desired.database.settings)) if desired.database else (),
+        etcd=True,
         proxy=True,
         ports=desired.ports,
         wait_seconds=APPLY_WAIT_SECONDS if wait else 0,

@@ -4,7 +4,7 @@ from colonnade import paths
 from colonnade.render.web import APP_START
 
 OUR_UNITS = ("colonnade-app.service",)
-PACKAGED_UNITS = ("nginx.service", "mysql.service", "knot.service", "haproxy.service")
+PACKAGED_UNITS = ("nginx.service", "mysql.service", "knot.service", "haproxy.service", paths.ETCD_UNIT)
 
 
 def removal_script(*, data: bool) -> str:
@@ -25,11 +25,14 @@ def removal_script(*, data: bool) -> str:
         '[ -z "$installed" ] || apt-get -q -y -o DPkg::Lock::Timeout=120 purge $installed >&2 || exit 1',
         '[ -z "$installed" ] || apt-get -q -y -o DPkg::Lock::Timeout=120 autoremove --purge >&2',
         f"rm -rf {paths.APP_HOME} {APP_START.rpartition('/')[0]}",
+        f"rmdir {paths.TLS} 2>/dev/null",
         f"rmdir /etc/colonnade {paths.ZONES} 2>/dev/null",
         # Units that were there before us get their own files back, and go on with them.
         *(f"systemctl cat {unit} >/dev/null 2>&1 && systemctl enable -q --now {unit}" for unit in PACKAGED_UNITS),
         f"! getent passwd {paths.APP_USER} >/dev/null || userdel {paths.APP_USER}",
         f"rm -rf {paths.MYSQL_DATA} {paths.MYSQL_DATA}.new" if data else ":",
+        # What etcd holds is about a stack that is no more; data are MySQL's.
+        f"rm -rf {paths.ETCD_DATA} {paths.ETCD_JOIN} {paths.ETCD_JOINED}",
         f"rm -rf {paths.STATE}",
         "exit 0",
     ]

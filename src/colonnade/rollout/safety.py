@@ -1,15 +1,17 @@
 """The reasons to refuse a plan, and what must be said even if it is carried out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 
 from colonnade.errors import ColonnadeError, RefusedError
+from colonnade.etcd import cluster_of
 from colonnade.facts import Facts
 from colonnade.gtid import GtidSet
+from colonnade.paths import ETCD_DATA, ETCD_JOINED
 from colonnade.render import Desired, platform_of
 from colonnade.topology import Machine, Topology
 
-OURS = frozenset({"haproxy", "knotd", "mysqld", "nginx"})
+OURS = frozenset({"etcd", "haproxy", "knotd", "mysqld", "nginx"})
 
 
 def check(topology: Topology, desired: Mapping[str, Desired], facts: Mapping[str, Facts]) -> None:
@@ -109,7 +111,25 @@ def warnings(topology: Topology, facts: Mapping[str, Facts]) -> tuple[str, ...]:
         said.append("There is one server: one copy of the data, and nothing to take over from it.")
     if len(topology.balancers) == 1:
         said.append(f"There is one balancer: while {topology.balancers[0].balancer} is down, nobody reaches the stack.")
+    said += _etcd_warnings(topology, facts)
     public = sorted({m.address for m in topology.servers if ip_address(m.address).is_global})
     if public:
         said.append(f"MySQL listens on public addresses ({', '.join(public)}), and this version sets up no firewall.")
     return tuple(said)
+
+
+def _etcd_warnings(topology: Topology, facts: Mapping[str, Facts]) -> Iterator[str]:
+    members = topology.etcd_members
+    if len(members) == 1:
+        yield (
+            f"etcd has one member, on {members[0].name}: with fewer than three machines nothing can tell a dead machine"
+            " from a cut cable, so failover is by hand."
+        )
+    cluster = cluster_of(topology, facts)
+    if cluster.formed and cluster.majority_is_gone:
+        lost = ", ".join(member.called for member in cluster.lost)
+        yield (
+            f"etcd has lost its majority for good: the data of {lost} is gone. Nothing of it is changed. To begin with"
+            f" an empty one: on {', '.join(m.name for m in members)} stop etcd, remove {ETCD_DATA} and {ETCD_JOINED},"
+            " then apply."
+        )

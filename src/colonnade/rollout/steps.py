@@ -169,6 +169,62 @@ class Ready:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class PermitMember:
+    """Give a machine leave to start etcd with empty data, once.
+
+    ``new``: as one of the first members, which are ``cluster``; else as a learner of the cluster that
+    ``cluster`` has the members of now.
+    """
+
+    name: str
+    peer: str
+    cluster: tuple[tuple[str, str], ...]
+    new: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealMember:
+    """Take that leave back: the machine is a member, and if its data is lost it must be added anew."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddMember:
+    """Add a member to etcd's cluster as a learner, which has no vote; done on any other member's machine."""
+
+    name: str
+    peer: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteMember:
+    """Give a learner its vote once it has caught up; done on any other member's machine."""
+
+    name: str
+    peer: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveMember:
+    """Take a member out of etcd's cluster; done on any other member's machine."""
+
+    name: str
+    peer: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveCluster:
+    """Stop etcd on a machine that is no member any more, and throw its copy away."""
+
+    why: str
+
+
 Step = (
     InstallPackages
     | AddUser
@@ -188,6 +244,12 @@ Step = (
     | RemoveRelease
     | Drain
     | Ready
+    | PermitMember
+    | SealMember
+    | AddMember
+    | PromoteMember
+    | RemoveMember
+    | LeaveCluster
 )
 
 
@@ -262,3 +324,16 @@ def describe(step: Step) -> str:  # noqa: PLR0911, PLR0912, C901  one line for e
             return f"drain {server}"
         case Ready(server):
             return f"put {server} back"
+        case PermitMember(_, _, cluster, new):
+            names = ", ".join(name for name, _ in cluster)
+            return f"let etcd start as {'one of the first members' if new else 'a new member'} with {names}"
+        case SealMember():
+            return "take back the leave to start etcd with empty data"
+        case AddMember(name):
+            return f"add {name} to etcd, without a vote yet"
+        case PromoteMember(name):
+            return f"give {name} its vote in etcd"
+        case RemoveMember(name):
+            return f"remove {name} from etcd"
+        case LeaveCluster():
+            return "stop etcd and remove its data"

@@ -1,0 +1,107 @@
+"""What the machines' facts say together about etcd: who is a member, who is up, who leads. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from colonnade.facts import EtcdFact, Facts
+from colonnade.paths import ETCD_UNIT
+from colonnade.topology import Machine, Topology
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of the cluster; ``machine`` is None if none of the stack's has its peer URL."""
+
+    peer: str
+    name: str
+    learner: bool
+    machine: Machine | None
+    up: bool
+    has_data: bool
+
+    @property
+    def started(self) -> bool:
+        """Whether it ever was; one that has only been added has no name yet."""
+        return bool(self.name)
+
+    @property
+    def called(self) -> str:
+        """What a person calls it."""
+        return self.machine.name if self.machine else self.name or self.peer
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The cluster as those who answer know it."""
+
+    formed: bool
+    """Whether it ever was one: then no member starts empty any more, and none of it is made up anew."""
+    members: tuple[Member, ...]
+    """Empty if nobody answers."""
+    leader: str
+    """Name of the machine whose member leads; empty if none does, or it did not answer."""
+    has_leader: bool
+
+    @property
+    def voters(self) -> tuple[Member, ...]:
+        """The members whose votes count."""
+        return tuple(member for member in self.members if not member.learner)
+
+    @property
+    def majority(self) -> int:
+        """How many voters must be up."""
+        return majority_of(len(self.voters))
+
+    @property
+    def lost(self) -> tuple[Member, ...]:
+        """The voters that will not come back by themselves: their data, or their machine, is gone."""
+        return tuple(member for member in self.voters if not member.has_data)
+
+    @property
+    def majority_is_gone(self) -> bool:
+        """Whether no start of whatever is left brings a majority together."""
+        return bool(self.voters) and not self.has_leader and len(self.voters) - len(self.lost) < self.majority
+
+    def member(self, machine: Machine) -> Member | None:
+        """Return the member on a machine."""
+        return next((member for member in self.members if member.peer == machine.etcd_peer), None)
+
+
+def majority_of(voters: int) -> int:
+    """Return how many of so many voters are a majority."""
+    return voters // 2 + 1
+
+
+def cluster_of(topology: Topology, facts: Mapping[str, Facts]) -> Cluster:
+    """Put together what the machines say; those without facts could not be asked, and may have data."""
+    by_peer = {machine.etcd_peer: machine for machine in topology.machines}
+    said = {name: fact.etcd for name, fact in facts.items()}
+    answering = [etcd for etcd in said.values() if etcd.answers and etcd.members]
+    # A member that is cut off lists what it last knew.
+    newest = max(answering, key=lambda etcd: (bool(etcd.leader), etcd.index), default=EtcdFact())
+    members = []
+    for listed in newest.members:
+        machine = by_peer.get(listed.peer)
+        known = facts.get(machine.name) if machine else None
+        members.append(
+            Member(
+                peer=listed.peer,
+                name=listed.name,
+                learner=listed.learner,
+                machine=machine,
+                up=known is not None and is_up(known),
+                has_data=machine is not None and (known is None or known.etcd.data),
+            )
+        )
+    leads = [name for name, etcd in said.items() if etcd.answers and etcd.leader and etcd.leader == etcd.member]
+    return Cluster(
+        formed=any(etcd.joined for etcd in said.values()),
+        members=tuple(members),
+        leader=leads[0] if leads else "",
+        has_leader=any(etcd.answers and etcd.leader for etcd in said.values()),
+    )
+
+
+def is_up(facts: Facts) -> bool:
+    """Whether the member on a machine runs, answers and knows a leader."""
+    return facts.active(ETCD_UNIT) and facts.etcd.answers and bool(facts.etcd.leader)
