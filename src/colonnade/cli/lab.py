@@ -1,12 +1,14 @@
 """Faults in the lab: pull a machine's cable or its power, and give them back."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import click
 
 from colonnade.cli.completion import machine_names
-from colonnade.cli.context import StackFile, command, invocation, placed, stack_file_option
+from colonnade.cli.context import command, invocation, placed, stack_file_option
 from colonnade.errors import UsageError
+from colonnade.lab import Lab
 
 
 @click.group()
@@ -20,14 +22,17 @@ def lab() -> None:
     """
 
 
-async def _machine(name: str) -> tuple[StackFile, str]:
+async def _do(name: str, act: Callable[[Lab, str], Awaitable[None]], done: str) -> int:
     file = invocation().stack_file()
     if not file.stack.in_lab:
         raise UsageError(
             "the machines of this stack are not in the lab", do="Their cables and power are yours to pull."
         )
     topology, _ = await placed(file)
-    return file, topology.machine(name).name
+    machine = topology.machine(name).name
+    await act(file.lab, machine)
+    click.echo(f"{machine}: {done}", err=True)
+    return 0
 
 
 @lab.command()
@@ -36,10 +41,7 @@ async def _machine(name: str) -> tuple[StackFile, str]:
 @command
 async def cut(name: str) -> int:
     """Pull a machine's network cable."""
-    file, machine = await _machine(name)
-    await file.lab.cut(machine)
-    click.echo(f"{machine}: cable pulled", err=True)
-    return 0
+    return await _do(name, Lab.cut, "cable pulled")
 
 
 @lab.command()
@@ -48,10 +50,7 @@ async def cut(name: str) -> int:
 @command
 async def heal(name: str) -> int:
     """Put a machine's network cable back."""
-    file, machine = await _machine(name)
-    await file.lab.heal(machine)
-    click.echo(f"{machine}: cable back", err=True)
-    return 0
+    return await _do(name, Lab.heal, "cable back")
 
 
 @lab.command()
@@ -60,10 +59,7 @@ async def heal(name: str) -> int:
 @command
 async def kill(name: str) -> int:
     """Power a machine off without warning."""
-    file, machine = await _machine(name)
-    await file.lab.kill(machine)
-    click.echo(f"{machine}: power off", err=True)
-    return 0
+    return await _do(name, Lab.kill, "power off")
 
 
 @lab.command()
@@ -72,10 +68,7 @@ async def kill(name: str) -> int:
 @command
 async def start(name: str) -> int:
     """Power a machine on."""
-    file, machine = await _machine(name)
-    await file.lab.start(machine)
-    click.echo(f"{machine}: power on", err=True)
-    return 0
+    return await _do(name, Lab.start, "power on")
 
 
 COMMANDS: tuple[Any, ...] = (lab,)
