@@ -66,19 +66,29 @@ KILL_APP = "systemctl kill --kill-whom=all --signal=KILL colonnade-app"
     "trouble",
     [
         ("web2: systemctl stop colonnade-app", "web2: systemctl start colonnade-app"),
-        (f"web1: {KILL_APP}", f"web2: {KILL_APP}", f"web1: {KILL_APP}"),
         ("web2: systemctl stop nginx", "web2: systemctl start nginx"),
         (
             "web1: systemctl kill --kill-whom=all --signal=KILL nginx",
             "web2: systemctl kill --kill-whom=all --signal=KILL nginx",
         ),
     ],
-    ids=["app-stopped", "app-killed", "nginx-stopped", "nginx-killed"],
+    ids=["app-stopped", "nginx-stopped", "nginx-killed"],
 )
 def test_no_visitor_notices(troubled: Stack, trouble: tuple[str, ...]) -> None:
     seen, written = under_load(troubled, *trouble)
     assert_nobody_noticed(seen)
     assert set(seen.servers) == {"web1", "web2"}
+    assert_written_once(troubled, written)
+
+
+def test_an_application_killed_in_the_middle_costs_no_more_than_what_it_was_sending(troubled: Stack) -> None:
+    trouble = (f"web1: {KILL_APP}", f"web2: {KILL_APP}", f"web1: {KILL_APP}")
+    seen, written = under_load(troubled, *trouble)
+    # gunicorn sends an answer's head and its body one after the other. When it is killed between the two, the
+    # head has reached the visitor already, and nobody can take it back and ask another server.
+    cut_off = [failure for failure in seen.failures if "IncompleteReadError" in failure]
+    assert seen.failures == cut_off
+    assert len(cut_off) <= len(trouble) * 8  # [app] concurrency
     assert_written_once(troubled, written)
 
 

@@ -89,7 +89,9 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
             await reader.readexactly(2)
         await reader.readline()
         return content
-    return await reader.readexactly(int(headers["content-length"]))
+    if "content-length" in headers:
+        return await reader.readexactly(int(headers["content-length"]))
+    return await reader.read()
 
 
 async def visit(
