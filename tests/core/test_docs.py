@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -175,6 +176,14 @@ def test_decisions_are_numbered_and_listed_by_their_titles() -> None:
         assert page.startswith(f"# {number}. {title}\n"), name
         for part in ("Context", "Decision", "Consequences"):
             assert f"\n## {part}\n" in page, f"{name}: {part}"
+
+
+def test_every_layer_is_in_the_picture_of_the_architecture() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    picture = re.findall(r"(?ms)^```text\n(.*?)^```", (DOCS / "explanation" / "architecture.md").read_text())[0]
+    for layer in (name for line in layers for name in line.split(" | ") if name != "__main__"):
+        assert re.search(rf"(?m)^(?:\w+, )*{layer}\b", picture), layer
 
 
 def test_the_changelog_has_this_version() -> None:
