@@ -38,6 +38,7 @@ from colonnade.rollout.units import loaded_configuration
 Files = dict[str, bytes]
 
 SHELL_FUNCTIONS = rf"""
+installed() {{ dpkg-query -W -f='${{Package}}\n' | sort -u; }}
 mark() {{
   # A unit's record: fingerprints of what it was restarted and reloaded with; "keep" leaves one as it is.
   restart=- reload=-
@@ -191,8 +192,12 @@ def _install(step: InstallPackages) -> list[str]:
         "fi",
         "apt-get -q -o DPkg::Lock::Timeout=120 update",
         *(f"echo {quote(name)} >>{paths.INSTALLED}" for name in step.packages),
+        # Kept until the installation has ended, so that one that is cut off still tells what it brought.
+        f'[ -e {paths.PACKAGES_BEFORE} ] || write_down {paths.PACKAGES_BEFORE} "$(installed)"',
         f"apt-get -q check || apt-get -q -y {APT_OPTIONS} --no-install-recommends --fix-broken{target} install",
         *install_commands(step.packages, step.suite),
+        f"installed | comm -13 {paths.PACKAGES_BEFORE} - >>{paths.BROUGHT}",
+        f"rm {paths.PACKAGES_BEFORE}",
         f"! grep -qs '^# colonnade' {policy} || rm -f {policy}",
     ]
 

@@ -24,6 +24,14 @@ def removal_script(*, data: bool) -> str:
         "systemctl daemon-reload",
         '[ -z "$installed" ] || apt-get -q -y -o DPkg::Lock::Timeout=120 purge $installed >&2 || exit 1',
         '[ -z "$installed" ] || apt-get -q -y -o DPkg::Lock::Timeout=120 autoremove --purge >&2',
+        # What came with them goes too, even if another package would merely like to have it; dpkg refuses to remove
+        # what is depended on, so it takes some rounds, and what somebody else needs by now stays.
+        "removed=1",
+        "while [ $removed = 1 ]; do removed=0",
+        f"  for package in $(apt-mark showauto | grep -sFxf {paths.BROUGHT}); do",
+        '    if dpkg --purge "$package" >/dev/null 2>&1; then removed=1; fi',
+        "  done",
+        "done",
         f"rm -rf {paths.APP_HOME} {APP_START.rpartition('/')[0]}",
         f"rmdir {paths.TLS} 2>/dev/null",
         f"rmdir /etc/colonnade {paths.ZONES} 2>/dev/null",
