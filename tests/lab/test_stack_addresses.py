@@ -17,7 +17,7 @@ from colonnade.rollout.recipe import image_recipe
 from colonnade.spec import parse
 from colonnade.topology import resolve
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 OPERATOR = "deployer"
 

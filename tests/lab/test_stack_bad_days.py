@@ -8,7 +8,7 @@ import pytest
 from tests.lab.stack import Stack
 from tests.lab.visitors import Visits, Written, visit, write
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 GETS = 10_000
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.lab.stack import Stack, eventually, run
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 
 @pytest.fixture

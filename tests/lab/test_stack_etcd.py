@@ -9,7 +9,7 @@ from tests.lab.stack import Stack, copied, eventually, run
 
 from colonnade.lab.host import labs
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 TLS = "/etc/colonnade/tls"
 FILES = f"--cacert {TLS}/ca.crt --cert {TLS}/etcd-client.crt --key {TLS}/etcd-client.key"

@@ -8,7 +8,7 @@ from tests.lab.stack import Stack, copied, eventually, run
 
 from colonnade.lab.cgroups import Cgroup
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

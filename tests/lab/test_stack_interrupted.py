@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from tests.lab.stack import Stack, copied, eventually
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 MACHINES = ("lb1", "web1", "web2")
 EMPTY_AT_FIRST = "/etc/apparmor.d/local/usr.sbin.mysqld"

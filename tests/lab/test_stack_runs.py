@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from tests.lab.stack import Stack, eventually, run
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 SERVERS = ("web1", "web2")
 UNITS = {

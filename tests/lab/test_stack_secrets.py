@@ -12,7 +12,7 @@ from typing import Self
 import pytest
 from tests.lab.stack import Stack, copied
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 
 class Watcher:
