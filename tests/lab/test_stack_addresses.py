@@ -185,7 +185,7 @@ dpkg-query -W -f='${Package} ${db:Status-Abbrev}\\n' | sort
 find /etc /srv /usr/local /root /lib/systemd/system -xdev \\( -type f -o -type l \\) ! -name '*.dpkg-*' \
   ! -path '/etc/ssl/certs/*' ! -path '/root/.ssh/*' ! -name '.bash_history' -printf '%p\\n' | sort
 getent passwd | cut -d: -f1 | sort
-systemctl list-unit-files --no-legend --plain | awk '{print $1, $2}' | sort
+systemctl list-unit-files --no-legend --plain | awk '$2 != "transient" {print $1, $2}' | sort
 """
 
 
