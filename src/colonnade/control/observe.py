@@ -41,7 +41,8 @@ class Observation:
         if not self.failures:
             return self
         if len(self.failures) == 1:
-            raise next(iter(self.failures.values()))
+            (error,) = self.failures.values()
+            raise type(error)(error.what, where=error.where, do=f"{error.do}\nNothing was changed.".lstrip())
         worst = next((e for e in self.failures.values() if isinstance(e, UnreachableError)), None)
         kind = UnreachableError if worst else ColonnadeError
         raise kind(
