@@ -15,6 +15,7 @@ from colonnade.spec import (
     Size,
     Ssh,
     Stack,
+    Witness,
     decode,
     parse,
     starter,
@@ -49,6 +50,8 @@ env = { GREETING = "Grüß\\tGott", EMPTY = "", SPACE = " " }
 [database]
 engine = "mysql"
 durability = "strict"
+standbys = 2
+acks = 1
 name = "shop_2"
 packages = "oracle"
 buffer_pool = "262144K"
@@ -70,6 +73,10 @@ address = "192.0.2.2"
 memory = "1G"
 [servers.web1]
 address = "2001:db8::1"
+[servers.web3]
+address = "192.0.2.3"
+[witnesses]
+witness1.address = "192.0.2.9"
 """
 
 
@@ -89,11 +96,20 @@ def test_the_smallest_file_and_every_default() -> None:
             concurrency=8,
             env={},
         ),
-        database=Database(engine="mysql", durability="available", name=None, packages=None, buffer_pool=None),
+        database=Database(
+            engine="mysql",
+            durability="available",
+            standbys=None,
+            acks=None,
+            name=None,
+            packages=None,
+            buffer_pool=None,
+        ),
         ssh=Ssh(user="root", port=22, key=None),
         lab=Lab(image="baked"),
         balancers={"lb1": Balancer(address=None)},
         servers={"web1": Server(address=None, memory=None)},
+        witnesses={},
     )
 
 
@@ -117,6 +133,8 @@ def test_the_largest_file_and_every_key() -> None:
         database=Database(
             engine="mysql",
             durability="strict",
+            standbys=2,
+            acks=1,
             name="shop_2",
             packages="oracle",
             buffer_pool=Size("262144K"),
@@ -127,11 +145,14 @@ def test_the_largest_file_and_every_key() -> None:
         servers={
             "web2": Server(address="192.0.2.2", memory=Size("1G")),
             "web1": Server(address="2001:db8::1"),
+            "web3": Server(address="192.0.2.3"),
         },
+        witnesses={"witness1": Witness(address="192.0.2.9")},
     )
     # Equality of dicts does not know the order; the file's is kept.
     assert list(stack.balancers) == ["lb2", "lb1"]
-    assert list(stack.servers) == ["web2", "web1"]
+    assert list(stack.servers) == ["web2", "web1", "web3"]
+    assert stack.machine_names == ("lb2", "lb1", "web2", "web1", "web3", "witness1")
 
 
 @pytest.mark.parametrize(
@@ -167,6 +188,13 @@ def test_the_app_may_lie_beside_the_file() -> None:
 def test_in_lab_is_a_stack_without_any_address() -> None:
     assert parse(SMALLEST, filename="c.toml").in_lab is True
     assert parse(LARGEST, filename="c.toml").in_lab is False
+
+
+def test_a_witness_with_an_address_is_not_in_the_lab_either() -> None:
+    stack = parse(SMALLEST + "[witnesses.small]\n", filename="c.toml")
+    assert stack.in_lab is True
+    placed = stack.model_copy(update={"witnesses": {"small": Witness(address="192.0.2.9")}})
+    assert placed.in_lab is False
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ def files(draw: st.DrawFn) -> dict[str, Any]:
     }
     names = draw(st.lists(LABELS, min_size=3, max_size=6, unique=True))
     balancers = draw(st.integers(1, len(names) - 2))
+    witnesses = draw(st.integers(0, min(2, len(names) - balancers - 1)))
+    standing = len(names) - witnesses  # from here on, names are of witnesses
     machines: dict[str, dict[str, Any]] = {name: {} for name in names}
     if draw(st.booleans()):
         addresses = st.ip_addresses(network="10.0.0.0/8") | st.ip_addresses(network="2001:db8::/32")
@@ -51,7 +53,7 @@ def files(draw: st.DrawFn) -> dict[str, Any]:
             strict=True,
         ):
             machine["address"] = str(address)
-    servers = {name: machines[name] for name in names[balancers:]}
+    servers = {name: machines[name] for name in names[balancers:standing]}
     for server in servers.values():
         server.update(draw(st.fixed_dictionaries({}, optional={"memory": SIZES.filter(lambda s: Size(s) >= 2**26)})))
     data: dict[str, Any] = {
@@ -60,6 +62,7 @@ def files(draw: st.DrawFn) -> dict[str, Any]:
         "app": draw(st.fixed_dictionaries({"path": PATHS, "start": COMMANDS}, optional=optional)),
         "balancers": {name: machines[name] for name in names[:balancers]},
         "servers": servers,
+        **({"witnesses": {name: machines[name] for name in names[standing:]}} if witnesses else {}),
     }
     database = st.fixed_dictionaries(
         {},
@@ -83,6 +86,12 @@ def files(draw: st.DrawFn) -> dict[str, Any]:
     data |= draw(st.fixed_dictionaries({}, optional={"database": database, "ssh": ssh, "lab": lab}))
     if len(servers) == 1 and data.get("database", {}).get("durability") == "strict":
         del data["database"]["durability"]
+    if "database" in data and len(servers) > 1 and draw(st.booleans()):
+        standbys = draw(st.integers(1, len(servers) - 1))
+        # "strict" wants one more standby than acknowledgements, where there are servers for it.
+        spare = data["database"].get("durability") == "strict" and len(servers) > 2
+        standbys = max(standbys, 2) if spare else standbys
+        data["database"] |= {"standbys": standbys, "acks": draw(st.integers(1, standbys - spare))}
     return data
 
 
@@ -139,6 +148,9 @@ def read_back(stack: Stack, data: dict[str, Any]) -> None:
     assert read == data
     assert list(read["servers"]) == list(data["servers"])
     assert list(read["balancers"]) == list(data["balancers"])
+    assert list(read.get("witnesses", ())) == list(data.get("witnesses", ()))
+    assert stack.acks <= stack.standbys < len(stack.servers)
+    assert stack.acks >= 1 or len(stack.servers) == 1
 
 
 @given(st.data())

@@ -13,16 +13,17 @@ from colonnade.spec.outline import tables
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "file.md"
 
 EVERY_KEY = {
-    "": {"name", "domain", "app", "database", "ssh", "lab", "balancers", "servers"},
+    "": {"name", "domain", "app", "database", "ssh", "lab", "balancers", "servers", "witnesses"},
     "app": {
         *("path", "start", "health", "static", "migrate", "build", "packages", "timeout", "concurrency", "env"),
     },
     "app.env": set(),
-    "database": {"engine", "durability", "name", "packages", "buffer_pool"},
+    "database": {"engine", "durability", "standbys", "acks", "name", "packages", "buffer_pool"},
     "ssh": {"user", "port", "key"},
     "lab": {"image"},
     "balancers.NAME": {"address"},
     "servers.NAME": {"address", "memory"},
+    "witnesses.NAME": {"address"},
 }
 
 
@@ -82,7 +83,7 @@ def test_the_reference_has_every_key_with_all_its_columns() -> None:
         assert f"## `{table.header}`\n" in page or not table.path
     rows = re.findall(r"(?m)^\| `(\w+)` \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", page)
     leaves = sum(len(keys) for keys in EVERY_KEY.values()) - len({"app", "database", "ssh", "lab"})
-    leaves -= len({"balancers", "servers", "env"})
+    leaves -= len({"balancers", "servers", "witnesses", "env"})
     assert len(rows) == leaves
     assert all(all(cell.strip() for cell in row) for row in rows)
     assert "| `port` | whole number, 1 to 65535 | `22` | TCP port of the machines' sshd. | `port = 22` |" in page
@@ -111,11 +112,14 @@ def test_the_starter_with_everything_turned_on() -> None:
     assert stack.app.static == "static"
     assert stack.database.buffer_pool == Size("128M")
     assert stack.ssh.key == "~/.ssh/id_ed25519"
-    assert [machine.address for machine in (*stack.balancers.values(), *stack.servers.values())] == [
+    assert (stack.standbys, stack.acks) == (1, 1)
+    machines = (*stack.balancers.values(), *stack.servers.values(), *stack.witnesses.values())
+    assert [machine.address for machine in machines] == [
         "192.0.2.11",
         "192.0.2.12",
         "192.0.2.21",
         "192.0.2.22",
+        "192.0.2.31",
     ]
 
 

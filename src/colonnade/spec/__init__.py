@@ -15,6 +15,7 @@ from colonnade.spec.model import (
     Server,
     Ssh,
     Stack,
+    Witness,
 )
 from colonnade.spec.parse import parse
 from colonnade.spec.reference import reference
@@ -35,6 +36,7 @@ __all__ = [
     "Size",
     "Ssh",
     "Stack",
+    "Witness",
     "decode",
     "parse",
     "reference",

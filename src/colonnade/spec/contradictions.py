@@ -5,15 +5,17 @@ in the same message. So nothing here relies on a type; what has the wrong one wa
 """
 
 from collections.abc import Iterator, Mapping
+from typing import TypeGuard
 
 from pydantic_core import PydanticCustomError
 
 from colonnade.spec.checks import address
+from colonnade.spec.copies import MOST_STANDBYS, Copies
 from colonnade.spec.findings import Finding
 from colonnade.spec.places import dotted
 from colonnade.spec.sizes import buffer_pool_size, memory_size
 
-_KINDS = ("balancers", "servers")
+_KINDS = {"balancers": "balancer", "servers": "server", "witnesses": "witness"}
 
 _MachinePath = tuple[str, str]
 _Machines = dict[_MachinePath, Mapping[str, object]]
@@ -32,6 +34,7 @@ def contradictions(data: Mapping[str, object]) -> list[Finding]:
         *_some_addresses(machines),
         *_one_address_twice(machines),
         *_strict_alone(data),
+        *_copies(data),
         *_pool_too_large(data, machines),
     ]
 
@@ -42,13 +45,20 @@ def _table(data: Mapping[str, object], key: str) -> Mapping[str, object]:
 
 
 def _one_name_twice(machines: _Machines) -> Iterator[Finding]:
-    for kind, name in machines:
-        if kind == "servers" and ("balancers", name) in machines:
-            path = (kind, name)
+    first: dict[str, _MachinePath] = {}
+    for path in machines:
+        kind, name = path
+        before = first.setdefault(name, path)
+        if before != path:
+            together = (
+                "a witness is a machine of its own"
+                if kind == "witnesses"
+                else "one machine is both if the two have one address"
+            )
             yield Finding(
                 path,
-                f"`{dotted(path)}` has the name of a balancer (`{dotted(('balancers', name))}`)",
-                "rename one, names are host names; one machine is both if the two have one address",
+                f"`{dotted(path)}` has the name of a {_KINDS[before[0]]} (`{dotted(before)}`)",
+                f"rename one, names are host names; {together}",
             )
 
 
@@ -75,13 +85,18 @@ def _one_address_twice(machines: _Machines) -> Iterator[Finding]:
             canonical = address(written)
         except PydanticCustomError:
             continue
-        before = first.setdefault((path[0], canonical), path)
+        kind = path[0]
+        before = first.setdefault((kind, canonical), path)
+        way_out = f"give each of the {kind} its own; only a balancer and a server may be one machine"
+        if kind == "witnesses" and before == path:
+            # It would go down with the machine that it is to outlive.
+            before = first.get(("balancers", canonical)) or first.get(("servers", canonical)) or path
+            way_out = "a witness adds nothing there: give it a machine of its own, or leave it out"
         if before != path:
-            kind = path[0]
             yield Finding(
                 (*path, "address"),
                 f"`{dotted((*path, 'address'))}` is {canonical}, the address of `{dotted(before)}` already",
-                f"give each of the {kind} its own; only a balancer and a server may be one machine",
+                way_out,
             )
 
 
@@ -92,6 +107,17 @@ def _strict_alone(data: Mapping[str, object]) -> Iterator[Finding]:
             '`database.durability` is "strict", which needs two servers: with one, no write is ever accepted',
             'add a server, or write durability = "available"',
         )
+
+
+def _copies(data: Mapping[str, object]) -> Iterator[Finding]:
+    database, servers = _table(data, "database"), len(_table(data, "servers"))
+    standbys, acks = database.get("standbys"), database.get("acks")
+    if servers and _is_number_or_left_out(standbys) and _is_number_or_left_out(acks):
+        yield from Copies(servers, standbys, acks, strict=database.get("durability") == "strict").refused()
+
+
+def _is_number_or_left_out(value: object) -> TypeGuard[int | None]:
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_STANDBYS)
 
 
 def _pool_too_large(data: Mapping[str, object], machines: _Machines) -> Iterator[Finding]:

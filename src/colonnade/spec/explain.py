@@ -20,6 +20,11 @@ _NEEDS_MACHINE: Final = {
     ("balancers",): "no balancer: add `[balancers.lb1]` on a line of its own",
     ("servers",): "no server: add `[servers.web1]` on a line of its own, and `[servers.web2]` to survive a failure",
 }
+_MACHINES: Final = {
+    ("balancers",): "[balancers.lb1]",
+    ("servers",): "[servers.web1]",
+    ("witnesses",): "[witnesses.witness1]",
+}
 
 
 def explain(error: ValidationError) -> list[Finding]:
@@ -112,8 +117,8 @@ def _as_table(path: Path, given: object) -> str:
     table = table_at(path)
     if table and "address" in table.keys and isinstance(given, str):
         return f"write `[{dotted(path)}]` on a line of its own, and `address = {shown(given)}` below it"
-    if path in _NEEDS_MACHINE:
-        return f"write one table for each machine: {_NEEDS_MACHINE[path].split('`')[1]}"
+    if path in _MACHINES:
+        return f"write one table for each machine: {_MACHINES[path]}"
     return f"write `[{dotted(path)}]` on a line of its own, and its keys below it"
 
 

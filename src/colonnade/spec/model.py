@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from colonnade.spec.checks import SYSTEM_SCHEMAS
+from colonnade.spec.copies import MOST_STANDBYS, default_acks, default_standbys
 from colonnade.spec.values import (
     Address,
     BufferPool,
@@ -128,6 +129,26 @@ class Database(Table):
         ),
         examples=["available"],
     )
+    standbys: int | None = Field(
+        default=None,
+        ge=0,
+        le=MOST_STANDBYS,
+        description=(
+            "How many replicas are standbys: only they may be promoted, and a failover asks them all; the "
+            "other replicas follow without being waited for. Default: every replica, but two at most."
+        ),
+        examples=[2],
+    )
+    acks: int | None = Field(
+        default=None,
+        ge=0,
+        le=MOST_STANDBYS,
+        description=(
+            "How many standbys must hold a commit before the client is told that it succeeded. Default: 1 "
+            "(with one server 0)."
+        ),
+        examples=[1],
+    )
     name: SchemaName | None = Field(
         default=None,
         description=(
@@ -188,14 +209,14 @@ class Lab(Table):
 
 
 class Machine(Table):
-    """What balancers and servers have alike."""
+    """What balancers, servers and witnesses have alike."""
 
     address: Address | None = Field(
         default=None,
         description=(
             "IPv4 or IPv6 address at which the machine is reached over SSH and by the other machines. "
             "Either every machine has one or, for the lab, none. A balancer and a server may share one: "
-            "they are then one machine."
+            "they are then one machine. A witness has one of its own."
         ),
         examples=["192.0.2.11", "2001:db8::11"],
     )
@@ -216,6 +237,10 @@ class Server(Machine):
         ),
         examples=["1G"],
     )
+
+
+class Witness(Machine):
+    """A small machine that only helps to decide who may be the primary, for a stack of two; `NAME` is its host name."""
 
 
 class Stack(Table):
@@ -240,11 +265,34 @@ class Stack(Table):
         examples=[{"web1": {}, "web2": {}}],
         json_schema_extra={"additionalProperties": False},
     )
+    witnesses: dict[Label, Witness] = Field(
+        default_factory=dict,
+        description="The witnesses, one table `[witnesses.NAME]` for each; most stacks need none.",
+        examples=[{"witness1": {}}],
+        json_schema_extra={"additionalProperties": False},
+    )
 
     @property
     def in_lab(self) -> bool:
         """Whether the stack's machines are made in the lab: no machine has an address."""
-        return not any(machine.address for machine in (*self.balancers.values(), *self.servers.values()))
+        machines = (*self.balancers.values(), *self.servers.values(), *self.witnesses.values())
+        return not any(machine.address for machine in machines)
+
+    @property
+    def machine_names(self) -> tuple[str, ...]:
+        """The name of every balancer, server and witness; two of them are one machine if they share an address."""
+        return (*self.balancers, *self.servers, *self.witnesses)
+
+    @property
+    def standbys(self) -> int:
+        """How many replicas should be standbys."""
+        written = self.database.standbys
+        return default_standbys(len(self.servers)) if written is None else written
+
+    @property
+    def acks(self) -> int:
+        """How many of them should hold a commit before it is acknowledged."""
+        return default_acks(self.standbys) if self.database.acks is None else self.database.acks
 
     @property
     def database_name(self) -> str:

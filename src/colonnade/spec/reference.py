@@ -31,11 +31,16 @@ def reference() -> str:
 _REFUSED = """\
 ## What is refused beyond single keys
 
-- A name that a balancer and a server share: names are host names.
+- A name that two of balancers, servers and witnesses share: names are host names.
 - Addresses on some machines only.
 - One address for two balancers, or for two servers. A balancer and a server may share one.
+- A witness with the address of another machine: it would be lost together with that one, and so adds nothing.
 - An `app.path` that is not there.
 - `durability = "strict"` with one server: no write would ever be accepted.
+- More `standbys` than there are servers beside the primary, or more `acks` than standbys.
+- `acks = 0` or `standbys = 0` with two servers or more: nobody could be promoted when the primary is lost.
+- `durability = "strict"` with as many `acks` as standbys and three servers or more: one lost standby would block
+  all writes.
 - A `buffer_pool` that does not fit a server's `memory`.
 """
 

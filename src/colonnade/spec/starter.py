@@ -38,6 +38,8 @@ timeout = 10   # seconds that a request may take
 [database]
 engine     = "mysql"
 durability = "available"   # or "strict": rather block writes than run on one copy
+#standbys = 1   # replicas that may be promoted; default: all, but two at most
+#acks = 1   # of them, how many hold a commit before it is acknowledged
 #buffer_pool = "128M"   # default: from the memory of the machine
 
 # How machines with an address are reached.
@@ -59,6 +61,10 @@ durability = "available"   # or "strict": rather block writes than run on one co
 
 [servers.web2]
 #address = "192.0.2.22"
+
+# Automatic failover takes three machines. Two can have a small third that only helps to decide:
+#[witnesses.witness1]
+#address = "192.0.2.31"
 """
 
 
