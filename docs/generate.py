@@ -49,7 +49,7 @@ WIDTH = 100
 def example() -> Topology:
     """Return the classic stack; a machine's name stands where its address would."""
     stack = parse(EXAMPLE.read_text(), filename=str(EXAMPLE))
-    return resolve(stack, {name: name for name in (*stack.balancers, *stack.servers)})
+    return resolve(stack, {name: name for name in stack.machine_names})
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -195,7 +195,7 @@ def ports() -> str:
     sockets = (
         ("server", "Unix socket", f"`{paths.APP_SOCKET}`", "the application", "Nginx"),
         ("server", "Unix socket", f"`{paths.MYSQL_SOCKET}`", "MySQL", "root of the machine"),
-        ("every machine", "Unix socket", f"`{paths.HAPROXY_SOCKET}`", "HAProxy", "root of the machine"),
+        ("balancer, server", "Unix socket", f"`{paths.HAPROXY_SOCKET}`", "HAProxy", "root of the machine"),
     )
     return table(("Machine", "Address", "Port", "Program", "For"), (*cells, *sockets))
 

@@ -58,11 +58,11 @@ class _Tier:
 
     @property
     def box_width(self) -> int:
-        return max(len(line) for box in self.boxes for line in box) + 4 | 1  # odd
+        return max((len(line) for box in self.boxes for line in box), default=0) + 4 | 1  # odd
 
     @property
     def box_height(self) -> int:
-        return max(len(box) for box in self.boxes) + 2
+        return max((len(box) for box in self.boxes), default=0) + 2
 
     @property
     def rows(self) -> list[tuple[tuple[str, ...], ...]]:
@@ -90,9 +90,10 @@ def text(topology: Topology) -> str:
     """Draw the stack with box-drawing characters, less than 100 columns wide."""
     balancers = _Tier(tuple(_balancer_lines(topology, machine) for machine in topology.balancers))
     servers = _Tier(tuple(_server_lines(topology, machine) for machine in topology.servers))
+    witnesses = _Tier(tuple(_witness_lines(topology, machine) for machine in topology.witnesses))
     address = _address(topology.balancers[0]) or "virtual IP"
     head = _head(topology, address)
-    width = max(balancers.width, servers.width, len(head)) | 1
+    width = max(balancers.width, servers.width, witnesses.width, len(head)) | 1
     canvas = _Canvas()
     start = (width - len(head)) // 2
     canvas.write(0, start, head)
@@ -105,6 +106,7 @@ def text(topology: Topology) -> str:
     feet = _tier(canvas, servers, width, feet[-1].y + 1, x)
     if topology.replicas:
         _replication(canvas, feet, (width + servers.width) // 2 - 1)
+    _apart(canvas, witnesses, width, feet[-1].y + 2)
     return str(canvas)
 
 
@@ -176,6 +178,13 @@ def _boxes(canvas: _Canvas, tier: _Tier, row: Iterable[tuple[str, ...]], x: int,
     return middles
 
 
+def _apart(canvas: _Canvas, tier: _Tier, width: int, y: int) -> None:
+    """Draw a tier that no request passes through: boxes without lines."""
+    for row in tier.rows:
+        _boxes(canvas, tier, row, (width - tier.width) // 2 + tier.margin, y)
+        y += tier.box_height
+
+
 def _address(machine: Machine) -> str | None:
     """Return the address; None if the machine is not placed yet and goes by its name."""
     return None if machine.address in machine.names else machine.address
@@ -195,6 +204,15 @@ def _balancer_lines(topology: Topology, machine: Machine) -> tuple[str, ...]:
 
 def _server_lines(topology: Topology, machine: Machine) -> tuple[str, ...]:
     lines = (f"server {machine.server}", _address(machine), "Nginx → app", _database(topology, machine))
+    return tuple(line for line in lines if line)
+
+
+def _witness_lines(topology: Topology, machine: Machine) -> tuple[str, ...]:
+    lines = (
+        f"witness {machine.witness}",
+        _address(machine),
+        "etcd" if machine in topology.etcd_members else None,
+    )
     return tuple(line for line in lines if line)
 
 
@@ -228,6 +246,10 @@ def mermaid(topology: Topology) -> str:
         for server in numbers
     ]
     lines += [f"    mysql1 -. replication .-> mysql{number}" for number in numbers[1:]]
+    lines += [
+        f'    witness{number}["{_node(*_witness_lines(topology, machine))}"]'
+        for number, machine in enumerate(topology.witnesses, start=1)
+    ]
     return "\n".join(lines)
 
 

@@ -67,6 +67,21 @@ class Cluster:
         return next((member for member in self.members if member.peer == machine.etcd_peer), None)
 
 
+def members_explained(topology: Topology) -> str:
+    """Say who the members should be and how many of them may fail, or why it is only one; a sentence or two."""
+    names = [machine.name for machine in topology.etcd_members]
+    if len(names) > 1:
+        spare = len(names) - majority_of(len(names))
+        any_of = {1: "any one", 2: "any two"}[spare]
+        return f"etcd runs on {', '.join(names[:-1])} and {names[-1]}, one member each: {any_of} of them may fail."
+    said = (
+        f"etcd has one member, on {names[0]}: with fewer than three machines nothing can tell a dead machine from a cut"
+        " cable, so failover is by hand."
+    )
+    more = " A [witnesses.NAME] would add a small third machine."
+    return said + more if len(topology.servers) > 1 else said
+
+
 def majority_of(voters: int) -> int:
     """Return how many of so many voters are a majority."""
     return voters // 2 + 1

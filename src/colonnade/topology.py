@@ -1,7 +1,7 @@
 """Who runs what, where: the stack with an address for every machine.
 
 A *machine* is one Linux host; it may be a balancer, a server or both (one address as a balancer and a
-server is one machine). Everything that is generated is generated from this.
+server is one machine), or a witness. Everything that is generated is generated from this.
 """
 
 import zlib
@@ -27,10 +27,13 @@ ETCD_PEER_PORT = 2380
 ETCD_SIZES = ((5, 5), (3, 3), (1, 1))
 """Machines, and how many members of etcd that many run: an even number tolerates no more than one fewer does."""
 
+LEAST_MACHINES = 3
+"""For automatic failover: the fewest of which one may be lost while the others are a majority."""
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One host: its names as a balancer and as a server, and how it is reached."""
+    """One host: its names as a balancer, as a server or as a witness, and how it is reached."""
 
     name: str
     address: str
@@ -39,11 +42,17 @@ class Machine:
     server_id: int
     memory: int | None
     """Bytes that may be used; None: all that the machine has."""
+    witness: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names that a person may call it by."""
         return tuple(dict.fromkeys(name for name in (self.name, self.server, self.balancer) if name))
+
+    @property
+    def node(self) -> str:
+        """What agents call it, in the lease, the contract and HAProxy's backends: as a server, if it is one."""
+        return self.server or self.name
 
     @property
     def host(self) -> str:
@@ -89,6 +98,11 @@ class Topology:
         """The machines that run Nginx, the app server and MySQL, in the file's order."""
         return tuple(m for m in self.machines if m.server)
 
+    @cached_property
+    def witnesses(self) -> tuple[Machine, ...]:
+        """The machines that run nothing but what decides who may be the primary, in the file's order."""
+        return tuple(m for m in self.machines if m.witness)
+
     @property
     def primary(self) -> Machine:
         """The server whose MySQL takes writes: the first of the file."""
@@ -103,12 +117,39 @@ class Topology:
     def etcd_members(self) -> tuple[Machine, ...]:
         """The machines that run a member of etcd, one each: five, three or one of them.
 
-        Balancers come first, then servers in the file's order, the first server last: what outlives
-        the primary should not be lost with it.
+        Those that would be missed least come first: witnesses, balancers, servers, those that are both; within each
+        in the file's order, and the first server last: what outlives the primary should not be lost with it.
         """
         count = next(members for machines, members in ETCD_SIZES if len(self.machines) >= machines)
-        ordered = sorted(self.machines, key=lambda m: (m == self.primary, m.balancer is None))
-        return tuple(ordered[:count])
+
+        def missed(machine: Machine) -> tuple[bool, bool, bool]:
+            return machine == self.primary, machine.server is not None, machine.balancer is not None
+
+        return tuple(sorted(self.machines, key=missed)[:count])
+
+    @property
+    def standbys(self) -> int:
+        """How many replicas should be standbys."""
+        return self.stack.standbys
+
+    @property
+    def acks(self) -> int:
+        """How many standbys should hold a commit before it is acknowledged."""
+        return self.stack.acks
+
+    @property
+    def failover_automatic(self) -> bool:
+        """Whether another server becomes the primary by itself when the primary is lost."""
+        return not self.failover_by_hand
+
+    @property
+    def failover_by_hand(self) -> str:
+        """Why failover is not automatic, in words that follow a colon; empty if it is."""
+        if len(self.servers) == 1:
+            return "there is one server, and nothing to take over from it"
+        if len(self.machines) < LEAST_MACHINES:
+            return "with fewer than three machines nothing can tell a dead machine from a cut cable"
+        return ""
 
     @property
     def virtual_ip(self) -> str:
@@ -183,8 +224,17 @@ def resolve(stack: Stack, addresses: Mapping[str, str], memory: Mapping[str, int
     for name, balancer in stack.balancers.items():
         address = balancer.address or addresses[name]
         if address not in machines:
-            machines[address] = Machine(
-                name=name, address=address, balancer=name, server=None, server_id=0, memory=memory.get(name)
-            )
+            machines[address] = _without_mysql(name, address, memory.get(name), balancer=name)
     only_balancers = [m for m in machines.values() if not m.server]
-    return Topology(stack, (*only_balancers, *(m for m in machines.values() if m.server)))
+    servers = [m for m in machines.values() if m.server]
+    witnesses = [
+        _without_mysql(name, witness.address or addresses[name], memory.get(name), witness=name)
+        for name, witness in stack.witnesses.items()
+    ]
+    return Topology(stack, (*only_balancers, *servers, *witnesses))
+
+
+def _without_mysql(
+    name: str, address: str, memory: int | None, *, balancer: str | None = None, witness: str | None = None
+) -> Machine:
+    return Machine(name, address, balancer=balancer, server=None, witness=witness, server_id=0, memory=memory)

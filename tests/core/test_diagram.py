@@ -50,10 +50,18 @@ flowchart TB
     mysql1 -. replication .-> mysql2"""
 
 
-def stack(balancers: list[str], servers: list[str], *, placed: bool = True, domain: str = "foobar.com") -> Topology:
-    tables = "".join(f"[{kind}.{name}]\n" for kind, names in tables_of(balancers, servers) for name in names)
+def stack(
+    balancers: list[str],
+    servers: list[str],
+    witnesses: list[str] | None = None,
+    *,
+    placed: bool = True,
+    domain: str = "foobar.com",
+) -> Topology:
+    kinds = [*tables_of(balancers, servers), ("witnesses", witnesses or [])]
+    tables = "".join(f"[{kind}.{name}]\n" for kind, names in kinds for name in names)
     source = f'name = "foobar"\ndomain = "{domain}"\n[app]\npath = "app"\nstart = "run"\n{tables}'
-    names = [*balancers, *servers]
+    names = [*balancers, *servers, *(witnesses or [])]
     addresses = {name: f"198.18.7.{number}" if placed else name for number, name in enumerate(names, start=11)}
     return resolve(parse(source, filename="colonnade.toml", directory_exists=lambda _: True), addresses)
 
@@ -62,8 +70,12 @@ def tables_of(balancers: list[str], servers: list[str]) -> list[tuple[str, list[
     return [("balancers", balancers), ("servers", servers)]
 
 
-def numbered(balancers: int, servers: int) -> Topology:
-    return stack([f"lb{n + 1}" for n in range(balancers)], [f"web{n + 1}" for n in range(servers)])
+def numbered(balancers: int, servers: int, witnesses: int = 0) -> Topology:
+    return stack(
+        [f"lb{n + 1}" for n in range(balancers)],
+        [f"web{n + 1}" for n in range(servers)],
+        [f"witness{n + 1}" for n in range(witnesses)],
+    )
 
 
 def test_the_classic_stack() -> None:
@@ -110,6 +122,20 @@ def test_it_fits_and_every_line_meets_another(balancers: int, servers: int) -> N
     check(numbered(balancers, servers))
 
 
+@pytest.mark.parametrize(("servers", "witnesses"), list(itertools.product((1, 2, 20), (1, 2, 3, 9))))
+def test_witnesses_fit_below_and_no_line_leads_to_them(servers: int, witnesses: int) -> None:
+    topology = numbered(2, servers, witnesses)
+    check(topology)
+    without = text(numbered(2, servers)).splitlines()
+    assert [row.strip() for row in text(topology).splitlines()][: len(without)] == [row.strip() for row in without]
+
+
+def test_a_witness_is_shown_with_what_it_runs() -> None:
+    topology = stack(["lb1"], ["web1", "web2"], ["small"])
+    assert re.findall(r"│ (.*?) +│", text(topology))[-3:] == ["witness small", "198.18.7.14", "etcd"]
+    assert '    witness1["witness small<br/>198.18.7.14<br/>etcd"]' in mermaid(topology).splitlines()
+
+
 label = st.from_regex(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", fullmatch=True)
 
 
@@ -128,6 +154,8 @@ def check(topology: Topology) -> None:
         assert re.search(rf"│ balancer {machine.balancer} +│", drawn)
     for machine in topology.servers:
         assert re.search(rf"│ server {machine.server} +│", drawn)
+    for machine in topology.witnesses:
+        assert re.search(rf"│ witness {machine.witness} +│", drawn)
     assert drawn.count("MySQL primary") == 1
     assert drawn.count("MySQL replica") == drawn.count("▲") == len(topology.replicas)
     assert drawn.count("▼") == len(topology.balancers) + len(topology.servers)

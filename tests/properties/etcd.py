@@ -16,6 +16,12 @@ def furthest(facts: AllFacts) -> EtcdFact:
     return max((fact.etcd for fact in facts.values()), key=lambda etcd: (bool(etcd.members), etcd.index))
 
 
+def caught_up(facts: AllFacts, name: str) -> Facts:
+    """Return a machine whose member knows what the others know: one that is asked for a change does."""
+    known = furthest(facts)
+    return replace(facts[name], etcd=replace(facts[name].etcd, members=known.members, index=known.index))
+
+
 def faults(desired: Desired, facts: AllFacts) -> list[str]:
     """Say what is wrong with etcd on a machine."""
     etcd = facts[desired.machine].etcd

@@ -54,8 +54,7 @@ class Site:
 
 def addresses_of(stack: Stack) -> dict[str, str]:
     """Give every machine an address, as the lab would."""
-    names = [*stack.balancers, *stack.servers]
-    return {name: f"198.18.{number // 250}.{number % 250 + 2}" for number, name in enumerate(names)}
+    return {name: f"198.18.{number // 250}.{number % 250 + 2}" for number, name in enumerate(stack.machine_names)}
 
 
 def site_of(

@@ -40,7 +40,7 @@ DATABASES = st.fixed_dictionaries(
 
 @st.composite
 def stacks(draw: st.DrawFn) -> Stack:
-    """One to three balancers, one to six servers; with addresses, some of them shared, or without."""
+    """One to three balancers, one to six servers, no to two witnesses; with addresses, some shared, or without."""
     names = draw(st.lists(LABELS, min_size=2, max_size=9, unique=True))
     balancers = draw(st.integers(1, min(3, len(names) - 1)))
     document: dict[str, Any] = {
@@ -51,12 +51,14 @@ def stacks(draw: st.DrawFn) -> Stack:
         "balancers": {name: {} for name in names[:balancers]},
         "servers": {name: {} for name in names[balancers:][:6]},
     }
+    unused = draw(st.lists(LABELS.filter(lambda name: name not in names), max_size=2, unique=True))
+    document["witnesses"] = {name: {} for name in unused}
     if draw(st.booleans()):
         network = draw(st.sampled_from(["192.0.2.", "2001:db8::"]))
         together = draw(st.integers(0, min(balancers, len(document["servers"]))))
-        for first, kind in ((100, "balancers"), (200, "servers")):
+        for first, kind in ((100, "balancers"), (200, "servers"), (220, "witnesses")):
             for number, table in enumerate(document[kind].values()):
-                table["address"] = f"{network}{number + (10 if number < together else first)}"
+                table["address"] = f"{network}{number + (10 if number < together and kind != 'witnesses' else first)}"
     return Stack.model_validate(document)
 
 
@@ -96,7 +98,16 @@ def earlier_sites(draw: st.DrawFn, site: Site) -> Site:
         if number < count or server.address in shared
     }
     balancers = dict(list(stack.balancers.items())[: draw(st.integers(1, 3))])
-    before = stack.model_copy(update={"app": app, "database": database, "servers": servers, "balancers": balancers})
+    witnesses = dict(list(stack.witnesses.items())[: draw(st.integers(0, 2))])
+    before = stack.model_copy(
+        update={
+            "app": app,
+            "database": database,
+            "servers": servers,
+            "balancers": balancers,
+            "witnesses": witnesses,
+        }
+    )
     addresses = addresses_of(stack)
     return site_of(before, platform=site.platform, release=draw(RELEASES), addresses=addresses)
 

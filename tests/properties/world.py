@@ -16,7 +16,7 @@ from colonnade.facts import Facts, LoadedConfiguration
 from colonnade.render import Desired, Unit, fingerprint
 from colonnade.rollout import Plan, Step, payload
 from colonnade.rollout.effects import after
-from colonnade.rollout.steps import ChangeUnit, DaemonReload, PutFile
+from colonnade.rollout.steps import AddMember, ChangeUnit, DaemonReload, PromoteMember, PutFile, RemoveMember
 from colonnade.rollout.units import STATIC
 
 SYSTEMD = "/etc/systemd/system/"
@@ -81,6 +81,8 @@ class World:
     def do(self, machine: str, step: Step, desired: Desired) -> None:
         """Carry one step out, and write down that it is done."""
         self._act(machine, step)
+        if isinstance(step, AddMember | PromoteMember | RemoveMember):
+            self.facts[machine] = etcd.caught_up(self.facts, machine)
         self.facts[machine] = after(self.facts[machine], step, desired)
         if isinstance(step, PutFile):
             self.file_changed(machine, step.file.path)

@@ -36,7 +36,7 @@ def machine_names(context: click.Context, parameter: click.Parameter, incomplete
     except Exception:  # noqa: BLE001  a traceback in the middle of a command line that is being typed helps nobody
         return []
     given = context.params.get(parameter.name or "") or ()
-    names = dict.fromkeys([*stack.balancers, *stack.servers])
+    names = dict.fromkeys(stack.machine_names)
     return [name for name in names if name.startswith(incomplete) and name not in given]
 
 

@@ -94,7 +94,7 @@ async def placed(file: StackFile) -> tuple[Topology, Placement | None]:
     if not file.stack.in_lab:
         return resolve(file.stack, {}), None
     file.private.ensure()
-    placement = await file.lab.place([*file.stack.balancers, *file.stack.servers])
+    placement = await file.lab.place(file.stack.machine_names)
     memory = dict.fromkeys(file.stack.servers, placement.memory)
     return resolve(file.stack, placement.addresses, memory), placement
 

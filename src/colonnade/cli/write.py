@@ -90,7 +90,7 @@ def diagram(*, mermaid: bool) -> None:
 def drawn(file: StackFile) -> Topology:
     """Return the stack with the addresses that are known; a machine without one is at its own name."""
     known = _known_addresses(file) if file.stack.in_lab else {}
-    return resolve(file.stack, {name: known.get(name, name) for name in (*file.stack.balancers, *file.stack.servers)})
+    return resolve(file.stack, {name: known.get(name, name) for name in file.stack.machine_names})
 
 
 def _known_addresses(file: StackFile) -> dict[str, str]:

@@ -30,9 +30,16 @@ def _every_machine() -> tuple[tuple[File, ...], tuple[Unit, ...]]:
     )
 
 
+def _has_haproxy(machine: Machine) -> bool:
+    """Say whether requests or the application's queries pass through it; a witness has neither."""
+    return bool(machine.balancer or machine.server)
+
+
 def packages(topology: Topology, machine: Machine, platform: Platform) -> tuple[Package, ...]:
     """Return what is installed on a machine, in order: the system's own suite before any other."""
-    wanted = [*edge.haproxy_packages(), *etcd.client_packages()]
+    wanted = [*etcd.client_packages()]
+    if _has_haproxy(machine):
+        wanted += edge.haproxy_packages()
     if machine in topology.etcd_members:
         wanted += etcd.member_packages()
     if machine.balancer:
@@ -61,9 +68,11 @@ def render_machine(
     ``secrets`` has a password for each of ``secret_names``, ``certificates`` one for each of ``certificate_requests``.
     """
     files, units = _every_machine()
-    haproxy = edge.haproxy_files(topology, machine)
-    files += haproxy + etcd.client_files(machine, certificates)
-    units += (edge.haproxy_unit(machine, haproxy),)
+    files += etcd.client_files(machine, certificates)
+    if _has_haproxy(machine):
+        haproxy = edge.haproxy_files(topology, machine)
+        files += haproxy
+        units += (edge.haproxy_unit(machine, haproxy),)
     ports: tuple[int, ...] = ()
     made = list(etcd.directories())
     users: tuple[User, ...] = ()
