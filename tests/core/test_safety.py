@@ -1,5 +1,6 @@
 """When nothing is planned at all, because it could lose data or cannot be done; and what is said all the same."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -171,6 +172,42 @@ def test_what_has_no_second_is_said() -> None:
         ),
     )
     assert warnings(classic(balancers=2)) == ()
+
+
+def pair(*, witness: bool = False, database: Mapping[str, str] | None = None) -> Site:
+    """Two machines, each of them balancer and server."""
+    at = {"lb1": {"address": "10.0.0.1"}, "lb2": {"address": "10.0.0.2"}}
+    return site_of(
+        Stack.model_validate(
+            {
+                "name": "foobar",
+                "domain": "foobar.com",
+                "app": {"path": "app", "start": "serve"},
+                "balancers": at,
+                "servers": {"web1": at["lb1"], "web2": at["lb2"]},
+                "witnesses": {"small": {"address": "10.0.0.3"}} if witness else {},
+                "database": database or {},
+            }
+        )
+    )
+
+
+def test_two_machines_are_told_what_a_third_would_give() -> None:
+    assert warnings(pair()) == (
+        (
+            "etcd has one member, on web2: with fewer than three machines nothing can tell a dead machine from a cut"
+            " cable, so failover is by hand. A [witnesses.NAME] would add a small third machine."
+        ),
+    )
+    assert warnings(pair(witness=True)) == ()
+
+
+def test_strict_with_two_servers_says_what_either_of_them_costs() -> None:
+    said = 'durability is "strict", and there are two servers: while either of them is down, no write is accepted.'
+    assert said in warnings(pair(witness=True, database={"durability": "strict"}))
+    strict = classic(balancers=2, servers=3).topology.stack
+    database = strict.database.model_copy(update={"durability": "strict"})
+    assert warnings(site_of(strict.model_copy(update={"database": database}))) == ()
 
 
 def test_what_nobody_has_run_yet_is_said() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 
 from colonnade.errors import ColonnadeError, RefusedError
-from colonnade.etcd import cluster_of
+from colonnade.etcd import cluster_of, members_explained
 from colonnade.facts import Facts
 from colonnade.gtid import GtidSet
 from colonnade.paths import ETCD_DATA, ETCD_JOINED
@@ -109,6 +109,10 @@ def warnings(topology: Topology, facts: Mapping[str, Facts]) -> tuple[str, ...]:
         )
     if len(topology.servers) == 1:
         said.append("There is one server: one copy of the data, and nothing to take over from it.")
+    if topology.stack.database.durability == "strict" and len(topology.servers) == 2:  # noqa: PLR2004  a pair
+        said.append(
+            'durability is "strict", and there are two servers: while either of them is down, no write is accepted.'
+        )
     if len(topology.balancers) == 1:
         said.append(f"There is one balancer: while {topology.balancers[0].balancer} is down, nobody reaches the stack.")
     said += _etcd_warnings(topology, facts)
@@ -121,10 +125,7 @@ def warnings(topology: Topology, facts: Mapping[str, Facts]) -> tuple[str, ...]:
 def _etcd_warnings(topology: Topology, facts: Mapping[str, Facts]) -> Iterator[str]:
     members = topology.etcd_members
     if len(members) == 1:
-        yield (
-            f"etcd has one member, on {members[0].name}: with fewer than three machines nothing can tell a dead machine"
-            " from a cut cable, so failover is by hand."
-        )
+        yield members_explained(topology)
     cluster = cluster_of(topology, facts)
     if cluster.formed and cluster.majority_is_gone:
         lost = ", ".join(member.called for member in cluster.lost)
