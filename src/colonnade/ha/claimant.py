@@ -2,7 +2,7 @@
 
 from colonnade.ha.actions import AskPromises, ClaimLease, Decision, Promise, ReleaseLease, Wait, WriteContract
 from colonnade.ha.candidates import Refusal, hindrance, prove
-from colonnade.ha.contract import succession, taken_over
+from colonnade.ha.contract import forced, succession, taken_over
 from colonnade.ha.report import report
 from colonnade.ha.view import Contract, How, Member, Receiver, Report, View
 
@@ -42,9 +42,16 @@ def evidence(view: View, contract: Contract) -> str:
     return ""
 
 
+def is_forced(view: View) -> bool:
+    """Say whether a person accepted what may be lost, for this server to be primary."""
+    request = view.record.request
+    return request is not None and request.forced and request.target == view.me.name
+
+
 def consider(view: View, contract: Contract) -> Decision | None:
     """Return the claim, if there is evidence and a chance; None if there is no reason to think of it."""
-    why = evidence(view, contract)
+    by_force = is_forced(view)
+    why = "a person wished it by force" if by_force else evidence(view, contract)
     if not why:
         return None
     claim = view.record.claim
@@ -53,7 +60,7 @@ def consider(view: View, contract: Contract) -> Decision | None:
     released = view.memory.released_at
     if released is not None and view.now - released < view.wanted.back_off:
         return Decision(Wait(), f"{why}; this server gave its claim up a moment ago and lets others try")
-    if vain := hindrance(contract, view.me, _heard(view, view.wanted.silent_after)):
+    if not by_force and (vain := hindrance(contract, view.me, _heard(view, view.wanted.silent_after))):
         return Decision(Wait(), f"{why}; but {vain}")
     term = max(claim.term if claim else 0, contract.term, view.durable.promised_term) + 1
     return Decision(ClaimLease(term, claim.revision if claim else 0), why)
@@ -77,6 +84,13 @@ def claiming(  # noqa: PLR0911  one line per stage
         return Decision(ReleaseLease(claim.term, claim.revision), "the contract changed after promises were asked for")
     heard = _heard(view, view.now - asked.since)
     proof = prove(contract, heard, heard[view.me], claim.term)
+    if isinstance(proof, Refusal) and is_forced(view) and view.now - asked.since > view.wanted.silent_after:
+        new = forced(contract, view.me, heard[view.me].holds, claim.term)
+        begins = succession(new, contract, How.FORCED, frozenset(s for s, r in heard.items() if r.promised))
+        return Decision(
+            WriteContract(new, asked.revision, claim.term, begins, done=view.me.name),
+            f"by force, as a person wished: {proof.reason}",
+        )
     if isinstance(proof, Refusal):
         if view.now - asked.since > view.wanted.patience:
             return Decision(ReleaseLease(claim.term, claim.revision), f"given up: {proof.reason}")

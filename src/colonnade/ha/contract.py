@@ -68,6 +68,13 @@ def taken_over(proof: Proof, candidate: Member, term: int) -> Contract:
     return Contract(candidate, term, floor=proof.holds, barred=frozenset(known - {candidate.name}))
 
 
+def forced(old: Contract, candidate: Member, holds: GtidSet, term: int) -> Contract:
+    """Begin anew without proof, because a person accepted what may be lost: only whom to distrust is inherited."""
+    _demand(term > old.term, "a term only grows")
+    known = {each.name for each in old.standbys} | old.barred | {old.primary.name}
+    return Contract(candidate, term, floor=holds, barred=frozenset(known - {candidate.name}))
+
+
 def added(contract: Contract, member: Member) -> Contract:
     """List one more standby: what was acknowledged by ``acks`` of some was acknowledged by ``acks`` of more."""
     _demand(member.name not in contract.barred, f"{member} may still acknowledge in its old place")

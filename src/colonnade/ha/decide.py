@@ -2,8 +2,8 @@
 
 from typing import assert_never
 
-from colonnade.ha.actions import Decision, EndSessions, Wait
-from colonnade.ha.primary import in_office, without_mysql
+from colonnade.ha.actions import Decision, EndSessions
+from colonnade.ha.primary import in_office, watching, without_mysql
 from colonnade.ha.standby import founding, out_of_office
 from colonnade.ha.states import Office, office
 from colonnade.ha.view import View
@@ -13,7 +13,7 @@ def decide(view: View) -> Decision:
     """Return what the agent does next, and why."""
     mysql, contract = view.mysql, view.record.contract
     if view.paused:
-        return Decision(Wait(), "paused by a person: the agent only watches")
+        return watching(view)
     if mysql is None:
         return without_mysql(view)
     if mysql.strangers:

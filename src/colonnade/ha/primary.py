@@ -15,11 +15,23 @@ def without_mysql(view: View) -> Decision:
     """Give the lease up at once when MySQL is down, instead of letting the others wait for its time to live."""
     claim, silent = view.record.claim, view.memory.silent_since
     mine = view.record.current and claim is not None and claim.alive and claim.holder == view.me.name
-    if mine and claim is not None and silent is not None and view.now - silent >= view.wanted.hold_off / 2:
+    certain = view.gone or (silent is not None and view.now - silent >= view.wanted.hold_off / 2)
+    if mine and claim is not None and certain:
         return Decision(
             ReleaseLease(claim.term, claim.revision), "its own MySQL does not answer: a standby may take over"
         )
     return Decision(Wait(), "its own MySQL does not answer")
+
+
+def watching(view: View) -> Decision:
+    """Do nothing but keep the lease that is held: a person works on the database, and clients go on."""
+    claim, contract = view.record.claim, view.record.contract
+    mine = claim is not None and contract is not None and claim.holder == view.me.name and claim.term == contract.term
+    since = view.memory.lease_from if claim is not None and view.memory.lease_term == claim.term else None
+    due_now = since is None or view.now - since >= view.wanted.renew_every
+    if mine and claim is not None and view.record.current and view.mysql is not None and due_now:
+        return Decision(RenewLease(claim.term, claim.revision), "paused by a person: only the lease is kept")
+    return Decision(Wait(), "paused by a person: the agent only watches")
 
 
 def _shut(mysql: Mysql, why: str) -> Decision:
@@ -66,7 +78,12 @@ def _hold_claim(  # noqa: PLR0911  one line per case
 
 def _gives_way(view: View) -> bool:
     request = view.record.request
-    return request is not None and request.target != view.me.name and view.now - request.since < view.wanted.patience
+    return (
+        request is not None
+        and not request.forced
+        and request.target != view.me.name
+        and view.now - request.since < view.wanted.patience
+    )
 
 
 def _hand_over(view: View, contract: Contract, mysql: Mysql, claim: Claim) -> Decision | None:

@@ -104,13 +104,23 @@ def _replace(view: View, contract: Contract, mysql: Mysql, followers: list[Membe
     for standby in sorted(contract.standbys):
         peer = view.peers.get(standby.name)
         gone = peer is not None and peer.report.member != standby
+        leaving = peer is not None and peer.report.member == standby and peer.report.leaving
         lost = view.heard(standby.name, view.wanted.lost_after) is None and view.now - view.memory.changed_at > (
             view.wanted.lost_after
         )
         enough = len(contract.standbys) - 1 >= contract.acks
         barred = standby.name in contract.barred
-        if not barred and enough and (gone or (lost and (followers or contract.acks >= 1))):
-            why = "has other data than was listed" if gone else f"is out of reach for {view.wanted.lost_after:g} s"
+        if not barred and (
+            (leaving and (enough or not view.wanted.strict))
+            or (enough and (gone or (lost and (followers or contract.acks >= 1))))
+        ):
+            why = (
+                "is to be provisioned anew"
+                if leaving
+                else "has other data than was listed"
+                if gone
+                else f"is out of reach for {view.wanted.lost_after:g} s"
+            )
             return Decision(_write(barring(contract, standby.name), contract), f"{standby} {why}, and is removed")
         if barred and enough:
             probe, since = view.memory.probe, view.memory.changed_at

@@ -10,7 +10,13 @@ def report(view: View) -> Report:
     contract = view.record.contract
     revision = contract.revision if contract is not None else 0
     if mysql is None:
-        return Report(view.me, revision, reaches_primary=view.reaches_primary, last_term=view.durable.last_term)
+        return Report(
+            view.me,
+            revision,
+            reaches_primary=view.reaches_primary,
+            last_term=view.durable.last_term,
+            leaving=not view.durable.provisioned,
+        )
     replication = mysql.replication
     off = replication is None or replication.receiver is Receiver.OFF
     kept = not mysql.strangers and (off or (replication is not None and replication.term >= view.durable.promised_term))
@@ -33,4 +39,5 @@ def report(view: View) -> Report:
         leads=contract.term if leads and contract is not None else 0,
         executed=mysql.executed if leads else NOTHING,
         last_term=view.durable.last_term,
+        leaving=not view.durable.provisioned,
     )

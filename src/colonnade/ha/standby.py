@@ -109,7 +109,9 @@ def _follow(view: View, contract: Contract, mysql: Mysql) -> Decision | None:
     return Decision(StartReceiver(contract.primary, term), f"{contract.primary} is the primary of term {term}")
 
 
-def _stray(view: View, contract: Contract, mysql: Mysql, strays: GtidSet) -> Decision:
+def _stray(  # noqa: PLR0911  one line per stage
+    view: View, contract: Contract, mysql: Mysql, strays: GtidSet
+) -> Decision:
     """Return the next step of a server with transactions that the primary lacks: it follows nobody (invariant 7)."""
     replication = mysql.replication
     if replication is not None and replication.receiver is not Receiver.OFF:
@@ -129,12 +131,22 @@ def _stray(view: View, contract: Contract, mysql: Mysql, strays: GtidSet) -> Dec
         return Decision(
             SaveErrant(strays), f"{len(strays)} transactions were acknowledged to nobody, and are saved as SQL"
         )
+    if view.me.name in contract.barred:
+        return _side(view, contract, mysql) or Decision(
+            Wait(), f"{contract.primary} has to let it in again before it is provisioned"
+        )
     return Decision(Clone(contract.primary), "its own transactions are saved; provisioned anew from the primary")
 
 
-def _provision(view: View, contract: Contract) -> Decision | None:
+def _provision(view: View, contract: Contract, mysql: Mysql) -> Decision | None:
     if view.durable.provisioned:
         return None
+    if view.me in contract.standbys:
+        return Decision(Wait(), "provisioned anew only after it left the standbys")
+    if step := _side(view, contract, mysql):
+        return step
+    if view.me.name in contract.barred:
+        return Decision(Wait(), f"{contract.primary} has to let it in again before it is provisioned")
     if _primary_report(view, contract) is None:
         return Decision(Wait(), f"empty; {contract.primary} does not answer as primary")
     return Decision(Clone(contract.primary), "empty; provisioned from the primary")
@@ -159,7 +171,7 @@ def out_of_office(view: View, contract: Contract, mysql: Mysql) -> Decision:
     """Return the next step of a server that is not the contract's primary."""
     if step := demotion(mysql, contract.primary.name) or _promise(view, mysql):
         return step
-    if step := _provision(view, contract) or _read_relay_log(mysql):
+    if step := _provision(view, contract, mysql) or _read_relay_log(mysql):
         return step
     if view.record.current and _claims(view.record.claim, view, contract):
         return claiming(view, contract)

@@ -143,10 +143,14 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A person's wish that another server be primary; ``since`` is when this agent first read it."""
+    """A person's wish that another server be primary; ``since`` is when this agent first read it.
+
+    ``forced``: without the proof that it holds everything, because a person accepted what may be lost.
+    """
 
     target: str
     since: float
+    forced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +227,8 @@ class Report:
     leads: int = 0  # the term in which it has opened as primary, or 0
     executed: GtidSet = NOTHING
     last_term: int = 0  # the last term in which its data took part; 0: it is new
+    leaving: bool = False  # its data is to be made anew, so it must not be counted on
+    serves: bool = False  # clients may write there; for routing only, no decision rests on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +275,7 @@ class View:
     peers: Mapping[str, Peer] = field(default_factory=dict)
     reaches_primary: bool = False
     paused: bool = False
+    gone: bool = False  # its own MySQL is certain not to run, rather than silent
 
     def heard(self, name: str, within: float) -> Report | None:
         """Return what another agent said, if it was asked less than so many seconds ago."""

@@ -1,0 +1,218 @@
+"""Carries one action out, and changes the memory by what came of it."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any, assert_never
+
+from colonnade.adapters.etcd import Etcd, Outcome
+from colonnade.adapters.mysql import MysqlServer
+from colonnade.adapters.mysql.process import ProgramError
+from colonnade.adapters.mysql.provision import Donor, Provision, save_errant
+from colonnade.adapters.mysql.server import FailedError
+from colonnade.adapters.mysql.session import SilentError, SqlError
+from colonnade.agent.config import Config
+from colonnade.agent.disk import Disk, write_through
+from colonnade.agent.peers import Peers
+from colonnade.gtid import GtidSet
+from colonnade.ha import actions as do
+from colonnade.ha.view import Asked, Durable, Member, Memory, Probe, View
+
+
+@dataclass
+class Actor:
+    """Acts for one agent; ``memory`` is the agent's, ``nudge`` begins its next round."""
+
+    config: Config
+    etcd: Etcd
+    server: MysqlServer | None
+    peers: Peers
+    disk: Disk
+    clock: Callable[[], float]
+    nudge: Callable[[], None]
+    data_replaced: Callable[[], None]
+    memory: Memory = field(default_factory=Memory)
+    clone_progress: tuple[str, int] | None = None
+    long_work: asyncio.Task[str] | None = None
+    _probes: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def provision(self) -> Provision | None:
+        """What makes data anew; None on a machine without MySQL."""
+        if self.server is None:
+            return None
+        return Provision(self.server.place.data, self.disk.journal, self.server.process)
+
+    async def act(self, decision: do.Decision, view: View) -> str:  # noqa: C901, PLR0911  one case per action
+        """Carry it out; return why it failed, or nothing."""
+        action, memory = decision.action, self.memory
+        match action:
+            case do.Wait():
+                return ""
+            case do.ClaimLease() | do.RenewLease() | do.ReleaseLease() | do.WriteContract():
+                return await self._write(action)
+            case do.AskPromises(term, revision, of):
+                if memory.asked is None or memory.asked.term != term:
+                    self.memory = replace(memory, asked=Asked(term, revision, self.clock()))
+                self.peers.ask_promise(of, term)
+                return ""
+            case do.Promise(term):
+                durable = self.disk.durable
+                self.disk.remember(replace(durable, promised_term=max(term, durable.promised_term)))
+                return ""
+            case do.FreshCommit():
+                self._probe(view)
+                return ""
+            case do.SaveErrant(transactions):
+                self._begin(self._save(transactions, decision.reason))
+                return ""
+            case do.Clone(donor):
+                self._begin(self._clone(donor))
+                return ""
+            case do.OpenForWrites(term) | do.StartReceiver(_, term):
+                self.disk.record_term(term)
+                return await self._on_mysql(action)
+            case (
+                do.EndSessions()
+                | do.StopReceiver()
+                | do.StartApplier()
+                | do.RemoveReplication()
+                | do.SetAcknowledging()
+                | do.Fence()
+                | do.LetClientsIn()
+                | do.Demote()
+                | do.SetAcks()
+                | do.LockAccount()
+                | do.UnlockAccount()
+            ):
+                return await self._on_mysql(action)
+            case unknown:
+                assert_never(unknown)
+
+    async def _on_mysql(self, action: do.Action) -> str:
+        if self.server is None:
+            raise AssertionError("there is no MySQL on this machine")
+        changes = isinstance(action, do.Fence | do.OpenForWrites | do.SetAcks | do.LockAccount)
+        if changes:
+            self.memory = replace(self.memory, changed_at=self.clock())
+        if isinstance(action, do.SetAcks) and action.acks < self._acks:
+            self.memory = replace(self.memory, loosened_at=self.clock())
+        try:
+            await self.server.act(action)
+        except FailedError as error:
+            return str(error)
+        finally:
+            if changes:
+                self.memory = replace(self.memory, changed_at=self.clock())
+        return ""
+
+    _acks: int = 0
+
+    def saw(self, view: View) -> None:
+        """Take note of what a view shows, before it is acted upon."""
+        self._acks = view.mysql.source.acks if view.mysql is not None else 0
+
+    # ---- etcd
+
+    async def _write(self, action: do.ClaimLease | do.RenewLease | do.ReleaseLease | do.WriteContract) -> str:
+        began = self.clock()
+        outcome = await self.etcd.write(action)
+        done = outcome is Outcome.DONE
+        match action:
+            case do.ClaimLease(term) | do.RenewLease(term):
+                if done:
+                    self.memory = replace(self.memory, lease_from=began, lease_term=term)
+            case do.ReleaseLease():
+                self.memory = replace(self.memory, lease_from=None, released_at=self.clock())
+            case do.WriteContract():
+                if done:
+                    self.memory = replace(self.memory, settled=True)
+                elif outcome is Outcome.UNKNOWN:
+                    self.memory = replace(self.memory, settled=False)
+        return "" if done else f"etcd: {outcome.value}"
+
+    # ---- its own write
+
+    def _probe(self, view: View) -> None:
+        if self.server is None or view.mysql is None:
+            return
+        began, acks, server = self.clock(), view.mysql.source.acks, self.server
+        self.memory = replace(self.memory, probe=Probe(began, acks))
+
+        async def write() -> None:
+            try:
+                probe = await server.fresh_commit(began=began, acks=acks)
+            except FailedError:
+                # It ended without an answer: nothing is proven, and another may begin.
+                probe = Probe(began, acks, ended=self.clock())
+            newest = self.memory.probe
+            if newest is None or newest.began <= began or newest.ended is None:
+                self.memory = replace(self.memory, probe=probe)
+            self.nudge()
+
+        task = asyncio.get_running_loop().create_task(write())
+        self._probes.add(task)
+        task.add_done_callback(self._probes.discard)
+
+    # ---- long work, while the loop goes on looking and tells nobody what may not be so any more
+
+    def _begin(self, work: Coroutine[Any, Any, str]) -> None:
+        self.long_work = asyncio.get_running_loop().create_task(work)
+        self.long_work.add_done_callback(lambda _: self.nudge())
+
+    async def _save(self, transactions: GtidSet, why: str) -> str:
+        if self.server is None:
+            return ""
+        stamp = time.strftime("%Y-%m-%dT%H%M%S", time.gmtime())
+        directory = self.disk.errant / f"{stamp}-{self.config.node}"
+        self.disk.errant.mkdir(mode=0o700, exist_ok=True)
+        try:
+            await save_errant(self.server.place.data, directory, str(transactions))
+        except (ProgramError, OSError) as error:
+            return f"transactions could not be saved: {error}"
+        about = {"at": time.time(), "transactions": len(transactions), "gtids": str(transactions), "why": why}
+        write_through(directory / "about.json", json.dumps(about, indent=1) + "\n")
+        durable = self.disk.durable
+        self.disk.remember(replace(durable, saved=durable.saved | transactions))
+        return ""
+
+    async def _clone(self, donor: Member) -> str:
+        server, provision = self.server, self.provision
+        if server is None or provision is None:
+            return ""
+        place = server.place
+        account = place.accounts[self.config.node]
+        where = Donor(place.addresses[donor.name], place.port, account, place.password)
+        stamp = time.strftime("%Y-%m-%dT%H%M%S", time.gmtime())
+        try:
+            await provision.clone(place.socket, where, stamp, self._told)
+        except (SilentError, SqlError, ProgramError, OSError) as error:
+            return f"not provisioned: {error}"
+        finally:
+            self.clone_progress = None
+        return await self.after_swap()
+
+    def _told(self, stage: str, percent: int) -> None:
+        self.clone_progress = (stage, percent)
+
+    async def finish_swap(self) -> str:
+        """Complete a swap of data directories that an earlier process began."""
+        provision = self.provision
+        if provision is None or not provision.unfinished:
+            return ""
+        try:
+            await provision.finish()
+        except (ProgramError, OSError) as error:
+            return f"the new data could not be put in place: {error}"
+        return await self.after_swap()
+
+    async def after_swap(self) -> str:
+        """Begin with the new data: provisioned, in no term yet, under an identity of its own."""
+        if self.server is not None:
+            self.server.drop()
+        self.disk.incarnation = ""
+        self.disk.remember(Durable(promised_term=self.disk.durable.promised_term, provisioned=True))
+        self.data_replaced()
+        return ""

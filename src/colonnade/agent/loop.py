@@ -1,0 +1,239 @@
+"""The loop: observe, decide, one action, record; at once again while there is something to do."""
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from dataclasses import replace
+
+from colonnade.adapters.etcd import Etcd
+from colonnade.adapters.mysql import MysqlServer, Place
+from colonnade.adapters.mysql.process import Process
+from colonnade.agent.act import Actor
+from colonnade.agent.config import Config
+from colonnade.agent.disk import Disk, Entry, History
+from colonnade.agent.observe import Observer
+from colonnade.agent.peers import Peers
+from colonnade.agent.routing import Routing
+from colonnade.ha import actions as do
+from colonnade.ha.decide import decide
+from colonnade.ha.health import NEVER, serves_replica, serves_until
+from colonnade.ha.report import report
+from colonnade.ha.states import state
+from colonnade.ha.view import Memory, Report, View
+
+IDLE_SECONDS = 0.25
+BUSY_SECONDS = 0.02
+AFTER_FAILURE_SECONDS = 0.2
+LEADER_EVERY = 5.0
+"""Seconds between looks at whether etcd's leader shares the primary's machine."""
+QUIET = (do.RenewLease, do.FreshCommit)
+"""Actions that are not of note: they happen all the time."""
+STALE_SECONDS = 2.0
+
+log = logging.getLogger("colonnade.agent")
+
+
+def clock() -> float:
+    """Return seconds of a clock that does not jump, and goes on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Agent:
+    """One machine's agent."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.disk = Disk(config.state)
+        self.history = History(config.state / "history.jsonl")
+        self.etcd = Etcd(config.node, config.etcd, config.identity)
+        self._event = asyncio.Event()
+        self._rounds = asyncio.Condition()
+        self.peers = Peers(config.node, config.nodes, config.port, config.identity, clock=clock, changed=self.nudge)
+        self.server = self._mysql(config)
+        self.observer = Observer(config, self.etcd, self.server, self.peers, self.disk, clock)
+        self.actor = Actor(
+            config, self.etcd, self.server, self.peers, self.disk, clock, self.nudge, self.observer.data_replaced
+        )
+        self.actor.memory = Memory(changed_at=clock())
+        self.routing = Routing(config.proxy, config.wanted.servers) if config.proxy is not None else None
+        self.started = time.time()
+        self.alive_at = clock()
+        self.warnings: list[str] = []
+        self.view: View | None = None
+        self.told: Report | None = None
+        self.decision = do.Decision(do.Wait(), "starting")
+        self.failure = ""
+        self.serving_until = NEVER
+        self.serving_replica = False
+        self._last: tuple[str, str, str] = ("", "", "")
+        self._leader_at = 0.0
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def _mysql(self, config: Config) -> MysqlServer | None:
+        if config.mysql is None:
+            return None
+        mysql = config.mysql
+        place = Place(
+            config.node,
+            mysql.socket,
+            mysql.data,
+            mysql.unit,
+            mysql.port,
+            dict(mysql.accounts),
+            {name: node.address for name, node in config.nodes.items() if node.server},
+            config.password,
+        )
+        return MysqlServer(place, clock, Process(mysql.unit, self._mysqld_ended))
+
+    def _mysqld_ended(self) -> None:
+        self.serving_until = NEVER
+        self.observer.gone = True
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Begin the next round now, or right after the one under way."""
+        self._event.set()
+
+    def asked_to_promise(self, term: int) -> None:
+        """Take note that a claimant asks for a promise; the next round gives it, if nothing speaks against it."""
+        memory = self.actor.memory
+        self.actor.memory = replace(memory, asked_of_me=max(memory.asked_of_me, term))
+        self.nudge()
+
+    @property
+    def serves(self) -> bool:
+        """Whether clients may write here at this moment."""
+        return clock() < self.serving_until
+
+    @property
+    def serves_reads(self) -> bool:
+        """Whether clients may read here as from a replica."""
+        fresh = self.view is not None and clock() - self.view.now < STALE_SECONDS
+        return fresh and self.serving_replica
+
+    async def after_round(self, seconds: float) -> None:
+        """Wait until the round under way has ended, or so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)), self._rounds:
+                await self._rounds.wait()
+
+    def provision_anew(self) -> None:
+        """Have this server's data made anew from the primary's; it leaves the standbys first."""
+        self.disk.remember(replace(self.disk.durable, provisioned=False))
+        self.nudge()
+
+    async def run(self) -> None:
+        """Go on for ever."""
+        self.peers.begin()
+        failed = await self.actor.finish_swap()
+        if failed:
+            log.error(failed)
+        while True:
+            pause = await self.round()
+            async with self._rounds:
+                self._rounds.notify_all()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._event.wait()
+
+    async def round(self) -> float:
+        """Observe, decide, act; return how many seconds the next round may wait if nothing happens."""
+        self._event.clear()
+        self.alive_at = clock()
+        actor = self.actor
+        view, actor.memory = await self.observer.view(actor.memory)
+        actor.saw(view)
+        if actor.long_work is not None:
+            if not actor.long_work.done():
+                self._show(replace(view, mysql=None), view)
+                return IDLE_SECONDS
+            work, actor.long_work = actor.long_work, None
+            self._note(view, self.decision, self._ended(work))
+            return AFTER_FAILURE_SECONDS if self.failure else 0.0
+        self._show(view, view)
+        if self.server is None:
+            self.decision = do.Decision(do.Wait(), "a witness: it votes on who reaches the primary")
+            return IDLE_SECONDS
+        decision = decide(view)
+        self.decision = decision
+        failure = await actor.act(decision, view)
+        self._note(view, decision, failure)
+        self.peers.hurry = self._hurries(view, decision)
+        if isinstance(decision.action, do.Wait):
+            self._keep_leader_away(view)
+            return BUSY_SECONDS if self.peers.hurry else IDLE_SECONDS
+        if isinstance(decision.action, do.FreshCommit | do.AskPromises):
+            return BUSY_SECONDS
+        return AFTER_FAILURE_SECONDS if failure else 0.0
+
+    def _ended(self, work: asyncio.Task[str]) -> str:
+        error = work.exception()
+        return work.result() if error is None else f"{type(error).__name__}: {error}"
+
+    @staticmethod
+    def _hurries(view: View, decision: do.Decision) -> bool:
+        """Say whether the next moments count: a claim is under way, or the first write is awaited."""
+        claim, contract, mysql = view.record.claim, view.record.contract, view.mysql
+        ahead = claim is not None and contract is not None and claim.term > contract.term
+        opening = (
+            mysql is not None
+            and mysql.offline
+            and contract is not None
+            and contract.primary == view.me
+            and view.record.current
+            and not isinstance(decision.action, do.Fence)
+        )
+        probe = view.memory.probe
+        return ahead or (opening and probe is not None and probe.ended is None)
+
+    def _show(self, told_of: View, view: View) -> None:
+        """Let the endpoints, the others and HAProxy know what was seen."""
+        before = self.told, self.serves
+        self.view = view
+        self.serving_until = serves_until(told_of)
+        self.serving_replica = serves_replica(told_of)
+        self.told = replace(report(told_of), serves=self.serves)
+        if self.routing is not None:
+            self.routing.update(
+                self.config.node, view.peers, leads=self.serves, now=view.now, fresh=view.wanted.silent_after
+            )
+        old = before[0]
+        if old is None or before[1] != self.serves or _turn(old) != _turn(self.told):
+            self.peers.tell()
+
+    def _note(self, view: View, decision: do.Decision, failure: str) -> None:
+        """Keep and log a decision that is another than the last one of note."""
+        self.failure = failure
+        if isinstance(decision.action, QUIET) and not failure:
+            return
+        name = type(decision.action).__name__
+        reason = f"{decision.reason} (failed: {failure})" if failure else decision.reason
+        entry = (state(view).value, name, reason)
+        if entry == self._last or (name == "Wait" and self._last[1:] == entry[1:]):
+            return
+        self._last = entry
+        self.history.add(Entry(time.time(), self.config.node, *entry))
+        log.info("%s: %s: %s", *entry)
+
+    def _keep_leader_away(self, view: View) -> None:
+        """Have etcd led from another machine than the primary's, so that one loss is not two elections."""
+        contract = view.record.contract
+        mine = contract is not None and contract.primary == view.me and self.config.has_member
+        if not mine or not view.record.current or view.now - self._leader_at < LEADER_EVERY:
+            return
+        self._leader_at = view.now
+        task = asyncio.get_running_loop().create_task(self._move_leader())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _move_leader(self) -> None:
+        with suppress(Exception):
+            leads, others = await self.etcd.leads()
+            if leads and others:
+                await self.etcd.move_leader(others[0])
+
+
+def _turn(report: Report) -> tuple[object, ...]:
+    """Return what the others must know at once."""
+    return (report.member, report.promised, report.answers, report.leads, report.following, report.revision)
