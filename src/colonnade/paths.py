@@ -58,3 +58,5 @@ APP_ENVIRONMENT = "/etc/colonnade/app.env"
 APP_SOCKET = "/run/colonnade-app/app.sock"
 APP_UNIT = "colonnade-app.service"
 APP_USER = "colonnade-app"
+
+AGENT_COMMAND = "/usr/local/sbin/colonnade-agent"

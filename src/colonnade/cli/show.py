@@ -143,3 +143,8 @@ def summary(view: View, steps: int, warnings: tuple[str, ...], *, in_lab: bool) 
     names = ", ".join(f"{name} ({where})" for name, where in topology.name_servers)
     console.print(f"  name servers:        {names}", soft_wrap=True)
     console.print(f"                       dig @{topology.name_servers[0][1]} {topology.www}", soft_wrap=True)
+
+
+def rows(table: Table) -> None:
+    """Print a table as wide as people's terminals are."""
+    _console().print(table)
