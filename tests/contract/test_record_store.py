@@ -67,7 +67,6 @@ class Real:
     url: str
     identity: Identity
 
-
     def write(self, node: str, action: Write) -> bool:
         async def go() -> Outcome:
             etcd = Etcd(node, [self.url], self.identity)

@@ -146,6 +146,7 @@ class Agent:
             memory,
             self.heard,
             self._reaches_primary(),
+            gone=server is not None and not server.running,
         )
 
     # ---- decide

@@ -3,12 +3,15 @@
 import asyncio
 import logging
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from colonnade.adapters.etcd import Etcd
 from colonnade.adapters.mysql import MysqlServer, Place
 from colonnade.adapters.mysql.process import Process
+from colonnade.adapters.mysql.server import FailedError
 from colonnade.agent.act import Actor
 from colonnade.agent.config import Config
 from colonnade.agent.disk import Disk, Entry, History
@@ -20,13 +23,15 @@ from colonnade.ha.decide import decide
 from colonnade.ha.health import NEVER, serves_replica, serves_until
 from colonnade.ha.report import report
 from colonnade.ha.states import state
-from colonnade.ha.view import Memory, Report, View
+from colonnade.ha.view import Memory, Receiver, Report, View
 
 IDLE_SECONDS = 0.25
 BUSY_SECONDS = 0.02
 AFTER_FAILURE_SECONDS = 0.2
 LEADER_EVERY = 5.0
 """Seconds between looks at whether etcd's leader shares the primary's machine."""
+TIDY_EVERY = 30.0
+WARN_EVERY = 30.0
 QUIET = (do.RenewLease, do.FreshCommit)
 """Actions that are not of note: they happen all the time."""
 STALE_SECONDS = 2.0
@@ -68,6 +73,8 @@ class Agent:
         self.serving_replica = False
         self._last: tuple[str, str, str] = ("", "", "")
         self._leader_at = 0.0
+        self._tidied_at = clock()
+        self._warned_at = clock() - WARN_EVERY
         self.tasks: set[asyncio.Task[None]] = set()
 
     def _mysql(self, config: Config) -> MysqlServer | None:
@@ -162,6 +169,8 @@ class Agent:
         self.peers.hurry = self._hurries(view, decision)
         if isinstance(decision.action, do.Wait):
             self._keep_leader_away(view)
+            self._tidy(view)
+            self._warn(view)
             return BUSY_SECONDS if self.peers.hurry else IDLE_SECONDS
         if isinstance(decision.action, do.FreshCommit | do.AskPromises):
             return BUSY_SECONDS
@@ -216,6 +225,37 @@ class Agent:
         self.history.add(Entry(time.time(), self.config.node, *entry))
         log.info("%s: %s: %s", *entry)
 
+    def _tidy(self, view: View) -> None:
+        """Remove data that was set aside, once what replaced it follows and has caught up."""
+        provision, seen = self.actor.provision, self.observer.seen
+        replication = view.mysql.replication if view.mysql is not None else None
+        if provision is None or seen is None or replication is None or view.now - self._tidied_at < TIDY_EVERY:
+            return
+        self._tidied_at = view.now
+        if seen.lag == 0 and replication.receiver is Receiver.ON and provision.asides():
+            self._start(asyncio.to_thread(provision.forget_asides))
+
+    def _warn(self, view: View) -> None:
+        if self.server is None or view.mysql is None or view.now - self._warned_at < WARN_EVERY:
+            return
+        self._warned_at = view.now
+        self._start(self._look_for_privileged())
+
+    async def _look_for_privileged(self) -> None:
+        """Whoever may pass offline_mode is not shut out by a fence, and may be told of a commit that is lost."""
+        if self.server is not None:
+            with suppress(FailedError):
+                self.warnings = [
+                    f"account {name} has {privilege}: it is not shut out when this server is fenced, and may be told"
+                    f" of commits that a failover loses; revoke it"
+                    for name, privilege in await self.server.privileged()
+                ]
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
     def _keep_leader_away(self, view: View) -> None:
         """Have etcd led from another machine than the primary's, so that one loss is not two elections."""
         contract = view.record.contract
@@ -223,9 +263,7 @@ class Agent:
         if not mine or not view.record.current or view.now - self._leader_at < LEADER_EVERY:
             return
         self._leader_at = view.now
-        task = asyncio.get_running_loop().create_task(self._move_leader())
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self._start(self._move_leader())
 
     async def _move_leader(self) -> None:
         with suppress(Exception):

@@ -43,7 +43,8 @@ def _shut(mysql: Mysql, why: str) -> Decision:
 def _without_record(view: View, mysql: Mysql) -> Decision:
     if authority_until(view) <= view.now:
         return _shut(mysql, "etcd does not answer, and not every standby confirms this term")
-    if not mysql.read_only and due(view, mysql):
+    if not mysql.read_only and mysql.source.blocked_since is not None and due(view, mysql):
+        # Only if it can be of use: on a primary that is cut off it would be one more transaction that nobody else has.
         return Decision(FreshCommit(), "heartbeat: frees a commit whose acknowledgement was lost")
     return Decision(Wait(), "etcd does not answer; the primary serves on, and changes nothing of the contract")
 

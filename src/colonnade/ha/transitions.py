@@ -27,6 +27,7 @@ TRANSITIONS = (
     Transition(State.FOLLOWING, State.SEPARATE, "the receiver is stopped: another primary, or a change of its side"),
     Transition(State.FOLLOWING, State.STANDBY, "listed by the primary"),
     Transition(State.FOLLOWING, State.PROMISED, "a claimant asked for its promise"),
+    Transition(State.FOLLOWING, State.CLAIMING, "the primary is lost, just after it was listed"),
     Transition(State.STANDBY, State.SEPARATE, "the receiver is stopped: another primary, or a change of its side"),
     Transition(State.STANDBY, State.FOLLOWING, "no longer listed"),
     Transition(State.STANDBY, State.PROMISED, "a claimant asked for its promise"),

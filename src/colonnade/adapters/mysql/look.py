@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from colonnade.adapters.mysql.session import PROGRAM, Row, Session, SilentError, SqlError
+from colonnade.adapters.mysql.session import OWN, PROGRAM, Row, Session, SilentError, SqlError
 from colonnade.gtid import GtidSet
 from colonnade.ha.view import NOTHING, Mysql, Receiver, Replication, Semisync
 
@@ -28,15 +28,16 @@ _VARIABLES = (
     " @@GLOBAL.rpl_semi_sync_source_wait_for_replica_count, @@GLOBAL.rpl_semi_sync_replica_enabled, @@GLOBAL.gtid_purged"
 )
 SESSIONS = (
-    "SELECT t.PROCESSLIST_ID, t.PROCESSLIST_USER, t.PROCESSLIST_COMMAND, t.PROCESSLIST_STATE,"
-    " v.VARIABLE_VALUE IS NOT NULL, a.ATTR_VALUE IS NOT NULL"
-    " FROM performance_schema.threads t"
+    # States are asked of INFORMATION_SCHEMA: the Performance Schema has none where its stages are switched off.
+    "SELECT p.ID, p.USER, p.COMMAND, p.STATE, v.VARIABLE_VALUE IS NOT NULL, a.ATTR_VALUE"
+    " FROM information_schema.PROCESSLIST p"
+    " LEFT JOIN performance_schema.session_connect_attrs a"
+    f" ON a.PROCESSLIST_ID = p.ID AND a.ATTR_NAME = 'program_name' AND a.ATTR_VALUE LIKE '{PROGRAM}%'"
+    " LEFT JOIN performance_schema.threads t ON t.PROCESSLIST_ID = p.ID"
     " LEFT JOIN performance_schema.user_variables_by_thread v"
     " ON v.THREAD_ID = t.THREAD_ID AND v.VARIABLE_NAME = 'rpl_semi_sync_replica' AND v.VARIABLE_VALUE = '1'"
-    " LEFT JOIN performance_schema.session_connect_attrs a"
-    f" ON a.PROCESSLIST_ID = t.PROCESSLIST_ID AND a.ATTR_NAME = 'program_name' AND a.ATTR_VALUE = '{PROGRAM}'"
-    " WHERE t.TYPE = 'FOREGROUND' AND t.PROCESSLIST_ID IS NOT NULL AND (t.PROCESSLIST_COMMAND LIKE 'Binlog Dump%'"
-    f" OR t.PROCESSLIST_STATE LIKE '{SEMISYNC_WAIT}%' OR a.ATTR_VALUE IS NOT NULL)"
+    " WHERE p.COMMAND LIKE 'Binlog Dump%'"
+    f" OR p.STATE LIKE '{SEMISYNC_WAIT}%' OR a.ATTR_VALUE IS NOT NULL"
 )
 SEMISYNC = "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_%'"
 _SILENCE = (
@@ -93,16 +94,20 @@ class Connections:
     """Whether any session at all waits in a commit."""
     acknowledgers: frozenset[str]
     dumps: dict[int, str]
-    agents: frozenset[int]
-    """Sessions of this program, of whichever process; not those that are killed and only wait to be let go."""
+    earlier: frozenset[int]
+    """Sessions of earlier agent processes; not those that are killed and only wait to be let go."""
+    own: frozenset[int]
+    """Sessions of this process, likewise."""
 
 
 def connections_of(rows: Sequence[Row], names: dict[str, str]) -> Connections:
     """Sort sessions; ``names`` maps replication accounts to servers."""
-    waiting, stuck, agents = 0, False, set()
+    waiting, stuck = 0, False
+    earlier: set[int] = set()
+    own: set[int] = set()
     acknowledgers: set[str] = set()
     dumps: dict[int, str] = {}
-    for number, user, command, state, acknowledges, ours in rows:
+    for number, user, command, state, acknowledges, program in rows:
         name = names.get(_plain(user), UNNAMED)
         in_commit = _plain(state).startswith(SEMISYNC_WAIT)
         stuck = stuck or in_commit
@@ -110,12 +115,12 @@ def connections_of(rows: Sequence[Row], names: dict[str, str]) -> Connections:
             dumps[int(number)] = name
             if acknowledges:
                 acknowledgers.add(name)
-        elif ours:
+        elif program:
             if not (in_commit and _plain(command) == "Killed"):
-                agents.add(int(number))
+                (own if _plain(program) == OWN else earlier).add(int(number))
         elif in_commit and _plain(command) != "Killed":
             waiting += 1
-    return Connections(waiting, stuck, frozenset(acknowledgers), dumps, frozenset(agents))
+    return Connections(waiting, stuck, frozenset(acknowledgers), dumps, frozenset(earlier), frozenset(own))
 
 
 def _plain(value: Any) -> str:
@@ -154,8 +159,8 @@ class Observer:
         """Forget what was known of the relay log, because it was thrown away or begun anew."""
         self._received_known = True
 
-    async def look(self, session: Session, *, now: float, own: frozenset[int]) -> Seen:
-        """Look at the server; ``now`` is the agent's clock, ``own`` are the sessions of this process.
+    async def look(self, session: Session, *, now: float, left: set[int]) -> Seen:
+        """Look at the server; ``now`` is the agent's clock, ``left`` are sessions that it gave up.
 
         Raises:
             SilentError: it does not answer in time.
@@ -183,7 +188,7 @@ class Observer:
         elif counters.yes != self._yes or self._blocked_since is None:
             self._blocked_since = now
         self._yes = counters.yes
-        strangers = sessions.agents - own
+        strangers = sessions.earlier | (sessions.own & left)
         mysql = Mysql(
             executed=done,
             received=received,
@@ -240,6 +245,8 @@ class Observer:
 
 
 REFUSED = 1045
+LOADED = frozenset({1125, 1968})
+"""Errors that say that a plug-in is there already."""
 
 
 def _parsed(transaction: str) -> GtidSet:
@@ -257,15 +264,19 @@ async def plugins(session: Session) -> None:
         SilentError, SqlError: that did not succeed.
 
     """
-    for name, library in (
-        ("rpl_semi_sync_source", "semisync_source.so"),
-        ("rpl_semi_sync_replica", "semisync_replica.so"),
-    ):
-        try:
-            await session.rows(f"INSTALL PLUGIN {name} SONAME '{library}'", seconds=5)
-        except SqlError as error:
-            if error.number not in {1125, 1968}:  # it is there already
-                raise
+    ((closed,),) = await session.rows("SELECT @@GLOBAL.super_read_only", seconds=SECONDS)
+    if closed:  # which refuses it; read_only stays on meanwhile
+        await session.rows("SET GLOBAL super_read_only = OFF", seconds=5)
+    try:
+        for side in ("source", "replica"):
+            try:
+                await session.rows(f"INSTALL PLUGIN rpl_semi_sync_{side} SONAME 'semisync_{side}.so'", seconds=5)
+            except SqlError as error:
+                if error.number not in LOADED:
+                    raise
+    finally:
+        if closed:
+            await session.rows("SET GLOBAL super_read_only = ON", seconds=5)
     for setting in ("timeout = 4294967295", "wait_no_replica = ON", "wait_point = AFTER_SYNC"):
         await session.rows(f"SET GLOBAL rpl_semi_sync_source_{setting}", seconds=5)
 

@@ -34,18 +34,13 @@ class Written:
 class Prober:
     """Sessions that write, each to a row of its own."""
 
-    def __init__(self, socket: str, node: str, names: dict[str, str]) -> None:
+    def __init__(self, socket: str, node: str, names: dict[str, str], left: set[int]) -> None:
         self._socket = socket
+        self._left = left
         self._node = node
         self._names = names
         self._free: dict[int, Session | None] = dict.fromkeys(range(SLOTS))
         self._busy: dict[int, Session] = {}
-
-    @property
-    def sessions(self) -> frozenset[int]:
-        """The sessions' numbers."""
-        kept = [each for each in (*self._free.values(), *self._busy.values()) if each is not None and each.usable]
-        return frozenset(each.identity for each in kept)
 
     def drop(self) -> None:
         """Give them up."""
@@ -67,7 +62,7 @@ class Prober:
         del self._free[slot]
         try:
             if session is None or not session.usable:
-                session = await Session.open(self._socket)
+                session = await Session.open(self._socket, self._left)
                 await session.rows("SET SESSION innodb_lock_wait_timeout = 2, lock_wait_timeout = 2", seconds=SECONDS)
             self._busy[slot] = session
             return await self._write(session, slot)

@@ -56,8 +56,8 @@ class Provision:
         return sorted(self._data.parent.glob(f"{self._data.name}.aside-*"))
 
     def forget_asides(self) -> None:
-        """Remove them: the new data has caught up."""
-        for path in self.asides():
+        """Remove them, and what a copy that was cut off left: the new data has caught up."""
+        for path in (*self.asides(), self._room):
             shutil.rmtree(path, ignore_errors=True)
 
     async def clone(self, socket: str, donor: Donor, stamp: str, told: Callable[[str, int], None]) -> None:
@@ -71,8 +71,8 @@ class Provision:
         shutil.rmtree(self._room, ignore_errors=True)
         self._room.mkdir(mode=0o750)
         shutil.chown(self._room, "mysql", "mysql")
-        session = await Session.open(socket)
-        watching = await Session.open(socket)
+        left: set[int] = set()
+        session, watching = await Session.open(socket, left), await Session.open(socket, left)
         try:
             where = f"{donor.address}:{donor.port}"
             await session.rows(f"SET GLOBAL clone_valid_donor_list = {quoted(where)}", seconds=LOOK_SECONDS)
@@ -90,8 +90,8 @@ class Provision:
                         told(str(stage), int(percent or 0))
             copying.result()
         finally:
-            session.drop()
-            watching.drop()
+            await session.end()
+            await watching.end()
         aside = self._data.with_name(f"{self._data.name}.aside-{stamp}")
         _write(self._journal, {"new": str(self._room / "data"), "data": str(self._data), "aside": str(aside)})
         told("RESTART", 100)

@@ -53,6 +53,7 @@ class MysqlServer:
     process: Process
     _observing: Session | None = None
     _acting: Session | None = None
+    _left: set[int] = field(default_factory=set)
     _observer: Observer = field(init=False)
     _prober: Prober = field(init=False)
     _strangers: frozenset[int] = frozenset()
@@ -60,16 +61,10 @@ class MysqlServer:
     def __post_init__(self) -> None:
         """Make what looks and what writes."""
         self._observer = Observer(self.place.accounts, {a: s for s, a in self.place.addresses.items()})
-        self._prober = Prober(self.place.socket, self.place.node, self._names())
+        self._prober = Prober(self.place.socket, self.place.node, self._names(), self._left)
 
     def _names(self) -> dict[str, str]:
         return {account: server for server, account in self.place.accounts.items()}
-
-    @property
-    def own(self) -> frozenset[int]:
-        """The sessions of this process."""
-        kept = [each for each in (self._observing, self._acting) if each is not None and each.usable]
-        return frozenset(each.identity for each in kept) | self._prober.sessions
 
     def drop(self) -> None:
         """Give up all sessions; the server is gone, or about to be."""
@@ -89,7 +84,7 @@ class MysqlServer:
 
         """
         if self._observing is None or not self._observing.usable:
-            self._observing = await Session.open(self.place.socket, seconds=SECONDS)
+            self._observing = await Session.open(self.place.socket, self._left, seconds=SECONDS)
             self._observer.begin()
             self.process.watch()
         try:
@@ -107,13 +102,13 @@ class MysqlServer:
         return seen
 
     async def _look(self, session: Session) -> Seen:
-        return await self._observer.look(session, now=self.clock(), own=self.own)
+        return await self._observer.look(session, now=self.clock(), left=self._left)
 
     # ---- acting
 
     async def _session(self) -> Session:
         if self._acting is None or not self._acting.usable:
-            self._acting = await Session.open(self.place.socket)
+            self._acting = await Session.open(self.place.socket, self._left)
             await self._acting.rows("SET SESSION lock_wait_timeout = 2", seconds=PATIENCE)
         return self._acting
 
@@ -193,13 +188,13 @@ class MysqlServer:
     async def _alter(self, name: str, what: str) -> None:
         account = quoted(self.place.accounts[name])
         # A session of its own, so that none of the others can be left without a binary log.
-        session = await Session.open(self.place.socket)
+        session = await Session.open(self.place.socket, self._left)
         try:
             await session.rows("SET SESSION sql_log_bin = 0", seconds=PATIENCE)
             await session.rows("SET SESSION lock_wait_timeout = 2", seconds=PATIENCE)
             await session.rows(f"ALTER USER IF EXISTS {account}@'%' ACCOUNT {what}", seconds=PATIENCE)
         finally:
-            session.drop()
+            await session.end()
 
     async def _lock(self, name: str) -> None:
         """Lock the account, and end the session in which it fetches the binary log; the next look sees it gone."""
@@ -246,6 +241,30 @@ class MysqlServer:
             raise FailedError("its applier did not run, and pointing it anew would lose what it has received")
         await session.rows("STOP REPLICA IO_THREAD", seconds=RECEIVER_PATIENCE)
         await self._run(f"CHANGE REPLICATION SOURCE TO {where}", "START REPLICA IO_THREAD")
+
+    async def privileged(self) -> list[tuple[str, str]]:
+        """Return the accounts that offline_mode does not shut out, besides root's and those of replication.
+
+        Raises:
+            FailedError: it could not be asked.
+
+        """
+        session = None
+        try:
+            session = await Session.open(self.place.socket, self._left)
+            rows = await session.rows(
+                "SELECT DISTINCT GRANTEE, PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES"
+                " WHERE PRIVILEGE_TYPE IN ('CONNECTION_ADMIN', 'SUPER')",
+                seconds=PATIENCE,
+            )
+        except (SilentError, SqlError) as error:
+            raise FailedError(str(error)) from error
+        finally:
+            if session is not None:
+                await session.end()
+        own = {"root", "mysql.session", "mysql.sys", "mysql.infoschema", *self.place.accounts.values()}
+        found = [(grantee.split("@")[0].strip("'"), privilege) for grantee, privilege in rows]
+        return sorted({name: privilege for name, privilege in found if name not in own}.items())
 
     # ---- the agent's own write
 

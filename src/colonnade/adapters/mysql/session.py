@@ -1,6 +1,7 @@
 """Sessions: over the socket, as root, with a name by which a later agent process knows those of an earlier one."""
 
 import asyncio
+import secrets
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,7 +10,9 @@ from typing import Any
 import aiomysql
 import pymysql
 
-PROGRAM = "colonnade-agent"
+PROGRAM = "colonnade-agent "
+"""What the sessions' program name begins with; the rest is the process's own."""
+OWN = f"{PROGRAM}{secrets.token_hex(6)}"
 CONNECT_SECONDS = 2.0
 
 Row = tuple[Any, ...]
@@ -30,13 +33,14 @@ class SqlError(Exception):
 class Session:
     """One connection; a statement that does not end in time ends it, and MySQL's side of it is killed by others."""
 
-    def __init__(self, connection: Any, identity: int) -> None:
+    def __init__(self, connection: Any, identity: int, left: set[int]) -> None:
         self._connection = connection
+        self._left = left
         self.identity = identity
 
     @classmethod
-    async def open(cls, socket: str, *, seconds: float = CONNECT_SECONDS) -> "Session":
-        """Log in.
+    async def open(cls, socket: str, left: set[int], *, seconds: float = CONNECT_SECONDS) -> "Session":
+        """Log in; ``left`` gets the number of a session that is given up with a statement perhaps still running in it.
 
         Raises:
             SilentError: MySQL does not run, or does not answer in time.
@@ -45,11 +49,11 @@ class Session:
         try:
             async with asyncio.timeout(seconds):
                 connection = await aiomysql.connect(
-                    unix_socket=socket, user="root", autocommit=True, program_name=PROGRAM, charset="utf8mb4"
+                    unix_socket=socket, user="root", autocommit=True, program_name=OWN, charset="utf8mb4"
                 )
         except (OSError, pymysql.err.MySQLError, TimeoutError, EOFError, asyncio.IncompleteReadError) as error:
             raise SilentError(f"MySQL does not answer: {error}") from error
-        return cls(connection, int(connection.thread_id()))
+        return cls(connection, int(connection.thread_id()), left)
 
     async def rows(self, statement: str, *, seconds: float) -> Sequence[Row]:
         """Run one statement and return its rows, if it has any.
@@ -102,9 +106,18 @@ class Session:
         """Whether it has not been dropped."""
         return self._connection is not None and not self._connection.closed
 
+    async def end(self) -> None:
+        """Say goodbye, so that MySQL's side is gone at once."""
+        with suppress(Exception):
+            async with asyncio.timeout(1):
+                await self._connection.ensure_closed()
+                self._connection = None
+        self.drop()
+
     def drop(self) -> None:
         """Give the connection up without a word: what runs in it may run on."""
         if self._connection is not None:
+            self._left.add(self.identity)
             with suppress(Exception):
                 self._connection.close()
         self._connection = None
