@@ -63,9 +63,10 @@ def _safety(words: Words, contract: Mapping[str, Any]) -> Iterator[str]:
     elif acks:
         standbys = [name for name in contract["standbys"] if name not in contract["barred"]]
         some = "" if len(standbys) == acks else f" at least {acks} of"
-        yield f"Writes are safe: whatever {primary} acknowledges is on{some} {_many(standbys)} too (term {contract['term']})."
+        where = f"on{some} {_many(standbys)} too (term {contract['term']})"
+        yield f"Writes are safe: whatever {primary} acknowledges is {where}."
     else:
-        yield f"Writes go on with one copy: only {primary} holds what it acknowledges (acks = 0, term {contract['term']})."
+        yield f"Writes go on with one copy: only {primary} holds what it acknowledges (acks = 0)."
 
 
 def _next_failure(words: Words, contract: Mapping[str, Any], silent: list[str]) -> Iterator[str]:

@@ -29,9 +29,10 @@ def notify(text: str) -> None:
 
 async def daemon() -> None:
     """Run until a signal comes; MySQL goes on without it."""
-    from colonnade.agent.endpoints import Endpoints
-    from colonnade.agent.loop import Agent, clock
-    from colonnade.wire.server import Server
+    # Only the daemon needs these: the command answers sooner without.
+    from colonnade.agent.endpoints import Endpoints  # noqa: PLC0415
+    from colonnade.agent.loop import Agent, clock  # noqa: PLC0415
+    from colonnade.wire.server import Server  # noqa: PLC0415
 
     config = read_config()
     agent = Agent(config)
@@ -84,7 +85,7 @@ def main() -> int:
         logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
         asyncio.run(daemon())
         return 0
-    from colonnade.agent.control import control
+    from colonnade.agent.control import control  # noqa: PLC0415  likewise
 
     code, document = asyncio.run(control(read_config(), vars(chosen)))
     print_document(document)

@@ -25,11 +25,11 @@ UNNAMED = "?"
 _VARIABLES = (
     "SELECT @@GLOBAL.server_uuid, @@GLOBAL.gtid_executed, @@GLOBAL.read_only OR @@GLOBAL.super_read_only,"
     " @@GLOBAL.offline_mode, @@GLOBAL.rpl_semi_sync_source_enabled,"
-    " @@GLOBAL.rpl_semi_sync_source_wait_for_replica_count, @@GLOBAL.rpl_semi_sync_replica_enabled, @@GLOBAL.gtid_purged"
+    " @@GLOBAL.rpl_semi_sync_source_wait_for_replica_count,"
+    " @@GLOBAL.rpl_semi_sync_replica_enabled, @@GLOBAL.gtid_purged"
 )
-SESSIONS = (
-    # States are asked of INFORMATION_SCHEMA: the Performance Schema has none where its stages are switched off.
-    "SELECT p.ID, p.USER, p.COMMAND, p.STATE, v.VARIABLE_VALUE IS NOT NULL, a.ATTR_VALUE"
+SESSIONS = (  # states are asked of INFORMATION_SCHEMA: the Performance Schema has none without its stages
+    "SELECT p.ID, p.USER, p.COMMAND, p.STATE, v.VARIABLE_VALUE IS NOT NULL, a.ATTR_VALUE"  # noqa: S608
     " FROM information_schema.PROCESSLIST p"
     " LEFT JOIN performance_schema.session_connect_attrs a"
     f" ON a.PROCESSLIST_ID = p.ID AND a.ATTR_NAME = 'program_name' AND a.ATTR_VALUE LIKE '{PROGRAM}%'"

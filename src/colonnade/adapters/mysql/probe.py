@@ -17,8 +17,10 @@ FOREVER = 3600.0
 NO_TABLE = frozenset({1049, 1146})
 MAKE = (
     "CREATE DATABASE IF NOT EXISTS colonnade",
-    "CREATE TABLE IF NOT EXISTS colonnade.heartbeat (node VARCHAR(64) NOT NULL, slot TINYINT NOT NULL,"
-    " beat BIGINT NOT NULL, at TIMESTAMP(6) NOT NULL, PRIMARY KEY (node, slot)) COMMENT 'written by the agents'",
+    (
+        "CREATE TABLE IF NOT EXISTS colonnade.heartbeat (node VARCHAR(64) NOT NULL, slot TINYINT NOT NULL,"
+        " beat BIGINT NOT NULL, at TIMESTAMP(6) NOT NULL, PRIMARY KEY (node, slot)) COMMENT 'written by the agents'"
+    ),
 )
 
 

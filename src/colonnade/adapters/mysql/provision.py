@@ -132,7 +132,7 @@ async def save_errant(data: Path, directory: Path, transactions: str) -> None:
         ProgramError: the binary log cannot be read.
 
     """
-    logs = [str(path) for path in sorted(data.resolve().glob("binlog.[0-9]*"))]
+    logs = _logs(data)
     part = directory.with_name(f".{directory.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True, mode=0o700)
@@ -144,6 +144,10 @@ async def save_errant(data: Path, directory: Path, transactions: str) -> None:
     _sync(part)
     part.rename(directory)
     _sync(directory.parent)
+
+
+def _logs(data: Path) -> list[str]:
+    return [str(path) for path in sorted(data.glob("binlog.[0-9]*"))]
 
 
 def _write(path: Path, document: dict[str, str]) -> None:

@@ -202,7 +202,7 @@ class MysqlServer:
         session = await self._session()
         account = quoted(self.place.accounts[name])
         dumps = await session.rows(
-            "SELECT PROCESSLIST_ID FROM performance_schema.threads"
+            "SELECT PROCESSLIST_ID FROM performance_schema.threads"  # noqa: S608  quoted
             f" WHERE PROCESSLIST_USER = {account} AND PROCESSLIST_COMMAND LIKE 'Binlog Dump%'",
             seconds=PATIENCE,
         )
