@@ -23,6 +23,7 @@ LOCAL_REPLICA_PORT = 3307
 DNS_PORT = 53
 ETCD_CLIENT_PORT = 2379
 ETCD_PEER_PORT = 2380
+AGENT_PORT = 2382
 
 ETCD_SIZES = ((5, 5), (3, 3), (1, 1))
 """Machines, and how many members of etcd that many run: an even number tolerates no more than one fewer does."""
@@ -44,6 +45,11 @@ class Machine:
     def names(self) -> tuple[str, ...]:
         """The names that a person may call it by."""
         return tuple(dict.fromkeys(name for name in (self.name, self.server, self.balancer) if name))
+
+    @property
+    def node(self) -> str:
+        """What agents call it, in the lease, the contract and HAProxy's backends: as a server, if it is one."""
+        return self.server or self.name
 
     @property
     def host(self) -> str:
@@ -91,12 +97,12 @@ class Topology:
 
     @property
     def primary(self) -> Machine:
-        """The server whose MySQL takes writes: the first of the file."""
+        """The server that begins as the primary, the first of the file; later the agents decide who is."""
         return self.servers[0]
 
     @property
     def replicas(self) -> tuple[Machine, ...]:
-        """The servers whose MySQL follows the primary."""
+        """The servers that begin as replicas."""
         return self.servers[1:]
 
     @cached_property
@@ -109,6 +115,16 @@ class Topology:
         count = next(members for machines, members in ETCD_SIZES if len(self.machines) >= machines)
         ordered = sorted(self.machines, key=lambda m: (m == self.primary, m.balancer is None))
         return tuple(ordered[:count])
+
+    @property
+    def standbys(self) -> int:
+        """How many replicas should be standbys."""
+        return min(2, len(self.servers) - 1)
+
+    @property
+    def acks(self) -> int:
+        """How many standbys should hold a commit before it is acknowledged."""
+        return min(1, self.standbys)
 
     @property
     def virtual_ip(self) -> str:
