@@ -10,7 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from bench.generated import RELEASE, stack_file
+from bench.generated import PROGRAM, RELEASE, stack_file
 
 from colonnade.adapters.private import PrivateDirectory
 from colonnade.adapters.ssh import SshFleet
@@ -61,7 +61,7 @@ async def connected(settings: dict[str, str], addresses: list[str], files: tuple
         known_hosts=Path(settings["known_hosts"]),
     )
     private = PrivateDirectory(Path(settings["directory"]), "files")
-    site = Site(machines_only(addresses), fleet, private, RELEASE)
+    site = Site(machines_only(addresses), fleet, private, RELEASE, PROGRAM)
     try:
         return await converge(site, files)
     finally:

@@ -6,13 +6,14 @@ The second is the inverse of ``colonnade.facts.parse``, which reads them back; `
 import base64
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 
-from colonnade.facts import EtcdFact, Facts, ProxyServer, ReplicaFact, parse
+from colonnade.facts import AgentFact, EtcdFact, Facts, ProxyServer, ReplicaFact, parse
 from colonnade.render import (
     Certificate,
     Desired,
     Platform,
+    Program,
     Release,
     certificate_requests,
     render_machine,
@@ -26,6 +27,7 @@ from colonnade.topology import Topology
 MEMORY = 4 << 30
 PLATFORM = Platform("debian", "13", MEMORY)
 RELEASE = Release("0123456789abcdef", b"")
+PROGRAM = Program("0123456789ab", b"")
 STAT_COLUMNS = 100
 """As many as HAProxy 3.0 prints for each server; those that nobody reads here are empty."""
 BACKENDS = ("app", "static", "app_unchecked", "static_unchecked")
@@ -64,7 +66,7 @@ def rendered(topology: Topology) -> dict[str, Desired]:
         for request in certificate_requests(topology)
     }
     return {
-        m.name: render_machine(topology, m, PLATFORM, secrets, RELEASE, certificates=certificates)
+        m.name: render_machine(topology, m, PLATFORM, secrets, RELEASE, program=PROGRAM, certificates=certificates)
         for m in topology.machines
     }
 
@@ -134,6 +136,8 @@ def _lines(facts: Facts) -> Iterator[str]:
     yield from (f"package\t{name}\tinstalled\t{version}" for name, version in facts.packages.items())
     yield from (f"sql\t{line}" for line in _database(facts))
     yield from (f"etcd\t{line}" for line in _etcd(facts.etcd))
+    yield from (f"program\t{name}" for name in sorted(facts.programs))
+    yield from (f"agent\t{line}" for line in _agent(facts.agent))
     yield from (f"stat\t{line}" for line in _proxy(facts.proxy))
     yield "end"
 
@@ -149,6 +153,28 @@ def _etcd(etcd: EtcdFact) -> Iterator[str]:
         yield f"said\t{json.dumps(status)}"
         members = [{"name": m.name, "peerURLs": [m.peer], "isLearner": m.learner} for m in etcd.members]
         yield f"said\t{json.dumps({'members': members})}"
+
+
+def _agent(agent: AgentFact) -> Iterator[str]:
+    if agent.ran:
+        yield "ran"
+    if agent.answers:
+        status = {
+            "node": agent.node,
+            "state": agent.state,
+            "reason": agent.reason,
+            "serves": {"primary": agent.serves_primary, "replica": agent.serves_replica},
+            "paused": agent.paused,
+            "etcd": agent.etcd,
+            "claim": asdict(agent.claim) if agent.claim else None,
+            "contract": asdict(agent.contract) if agent.contract else None,
+            "mysql": None,
+            "lag_seconds": agent.lag_seconds,
+            "clone": None,
+            "errant": [],
+            "warnings": list(agent.warnings),
+        }
+        yield f"said\t{json.dumps(status)}"
 
 
 def _database(facts: Facts) -> Iterator[str]:

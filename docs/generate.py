@@ -19,6 +19,7 @@ from colonnade.render import (
     Certificate,
     Desired,
     Platform,
+    Program,
     Release,
     Unit,
     certificate_requests,
@@ -28,6 +29,7 @@ from colonnade.render import (
 from colonnade.secret import Secret
 from colonnade.spec import parse, reference
 from colonnade.topology import (
+    AGENT_PORT,
     DNS_PORT,
     ETCD_CLIENT_PORT,
     ETCD_PEER_PORT,
@@ -116,8 +118,10 @@ def rendered(choose: Callable[[Topology], Machine]) -> Desired:
     platform = Platform("debian", "13", 512 * 1024**2)
     unseen = Certificate("not shown", Secret("not shown"), "not shown")
     certificates = {request.name: unseen for request in certificate_requests(topology)}
-    release = Release("RELEASE", b"")
-    return render_machine(topology, choose(topology), platform, secrets, release, certificates=certificates)
+    release, program = Release("RELEASE", b""), Program("PROGRAM", b"")
+    return render_machine(
+        topology, choose(topology), platform, secrets, release, program=program, certificates=certificates
+    )
 
 
 def balancer() -> str:
@@ -153,8 +157,9 @@ def role(desired: Desired) -> str:
         "none": "",
         "server": "servers, drained",
         "balancer": "balancers",
-        "database": "MySQL, the primary last",
+        "database": "MySQL, the primary last, after a switchover",
         "etcd": "etcd, the leader last",
+        "agent": "agents, the primary's last",
     }
     units = (
         (f"`{unit.name}`", "enabled, runs" if unit.runs else "as the system has it", waves[unit.wave.value])
@@ -187,6 +192,7 @@ def ports() -> str:
         ("server", "its address", MYSQL_PORT, "MySQL", "the servers"),
         ("member of etcd", "its address, 127.0.0.1", ETCD_CLIENT_PORT, "etcd", "every machine of the stack"),
         ("member of etcd", "its address", ETCD_PEER_PORT, "etcd", "the other members"),
+        ("every machine", "its address, 127.0.0.1", AGENT_PORT, "the agent", "every machine of the stack"),
         ("server", "127.0.0.1", LOCAL_PRIMARY_PORT, "HAProxy, to the primary", "the application"),
         ("server", "127.0.0.1", LOCAL_REPLICA_PORT, "HAProxy, to a replica", "the application"),
         ("every machine", "as you have it", 22, "sshd", "you"),
@@ -233,6 +239,12 @@ def own() -> str:
         (paths.ETCD_DATA, "etcd's data directory, on its members"),
         (paths.ETCD_JOINED, "this machine was a member of etcd: with empty data it must be added anew"),
         (paths.ETCD_JOIN, "while a member starts for the first time: that it may, and in which cluster"),
+        (paths.AGENT_PROGRAMS, "the agent's program, a directory for each version"),
+        (paths.AGENT_STATE, "what the agent has promised, and its history"),
+        (
+            paths.AGENT_ERRANT,
+            "transactions that were acknowledged to nobody, saved as SQL; `destroy` keeps them with the data",
+        ),
         (paths.MYSQL_DATA, "MySQL's data directory; one that was there before is never touched"),
     )
     return table(("Path", "What it is"), ((f"`{path}`", what) for path, what in rows))

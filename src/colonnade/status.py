@@ -4,16 +4,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from colonnade.database_status import agents_document, database_document, database_problems, mysql_document
 from colonnade.etcd_status import etcd_document, etcd_problems
-from colonnade.facts import DatabaseFact, Facts
+from colonnade.facts import Facts
 from colonnade.paths import APP_UNIT
 from colonnade.problem import Problem
 from colonnade.render import Desired
 from colonnade.topology import Machine, Topology
 
 OK = 200
-LATE_SECONDS = 30
-"""A replica that is later than this is a problem."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,6 @@ class View:
 def document(view: View, *, ca: str | None = None) -> dict[str, Any]:
     """Return the document of ``status --json``."""
     topology = view.topology
-    primary = _primary(view)
     return {
         "stack": topology.name,
         "url": topology.url,
@@ -41,7 +39,8 @@ def document(view: View, *, ca: str | None = None) -> dict[str, Any]:
         "balancers": {m.balancer: _balancer(view, m) for m in topology.balancers},
         "servers": {m.server: _server(view, m) for m in topology.servers},
         "etcd": etcd_document(view.topology, view.facts),
-        "database": {"primary": primary, "standbys": [], "acks": 0},
+        "database": database_document(view.topology, view.facts),
+        "agents": agents_document(view.topology, view.facts),
         "problems": [{"where": problem.where, "what": problem.what, "do": problem.do} for problem in problems(view)],
     }
 
@@ -63,7 +62,7 @@ def _server(view: View, machine: Machine) -> dict[str, Any]:
         "nginx": _web(view, machine, facts, "nginx.service", "nginx"),
         "app": _web(view, machine, facts, APP_UNIT, "app"),
         "release": facts.release or None if facts else None,
-        "mysql": _mysql(facts),
+        "mysql": mysql_document(view.topology, machine, view.facts),
     }
 
 
@@ -89,25 +88,6 @@ def _drained(view: View, machine: Machine) -> bool:
     )
 
 
-def _mysql(facts: Facts | None) -> dict[str, Any]:
-    if facts is None:
-        return {"state": "unknown", "role": None, "lag_seconds": None}
-    database = facts.database
-    if not database.answers:
-        return {"state": "down", "role": None, "lag_seconds": None}
-    if database.replica is None:
-        return {"state": "up", "role": None if database.read_only else "primary", "lag_seconds": None}
-    return {"state": "up", "role": "replica", "lag_seconds": database.replica.lag_seconds}
-
-
-def _primary(view: View) -> str | None:
-    for machine in view.topology.servers:
-        facts = view.facts.get(machine.name)
-        if facts is not None and facts.database.answers and not facts.database.read_only:
-            return machine.server
-    return None
-
-
 def problems(view: View) -> Iterator[Problem]:
     """Yield what is wrong, what matters most first."""
     topology = view.topology
@@ -130,10 +110,8 @@ def problems(view: View) -> Iterator[Problem]:
         facts = view.facts.get(machine.name)
         if facts is not None:
             yield from _application(view, machine, facts)
-            yield from _replication(topology, machine, facts.database)
     yield from etcd_problems(topology, view.facts)
-    if _primary(view) is None and topology.primary.name in view.facts:
-        yield Problem(topology.primary.name, "no MySQL server takes writes", "colonnade apply")
+    yield from database_problems(topology, view.facts)
     releases = {facts.release for m in topology.servers if (facts := view.facts.get(m.name)) and facts.release}
     if len(releases) > 1:
         yield Problem("servers", f"they run different releases: {', '.join(sorted(releases))}", "colonnade apply")
@@ -177,32 +155,3 @@ def _application(view: View, machine: Machine, facts: Facts) -> Iterator[Problem
                     f"{balancer.balancer} finds it down ({row.check or 'no reason given'})",
                     f"Check the network between {balancer.balancer} and {machine.name}.",
                 )
-
-
-def _replication(topology: Topology, machine: Machine, database: DatabaseFact) -> Iterator[Problem]:
-    if not database.answers:
-        if database.initialised and database.error:
-            yield Problem(
-                machine.name,
-                f"MySQL does not answer: {database.error[:200]}",
-                f"colonnade logs {machine.name} --unit mysql",
-            )
-        return
-    if machine == topology.primary:
-        return
-    replica = database.replica
-    if replica is None:
-        yield Problem(machine.name, "MySQL replicates from nobody", "colonnade apply")
-    elif replica.receiver != "Yes" or replica.applier != "Yes":
-        stopped = "the receiver" if replica.receiver != "Yes" else "the applier"
-        yield Problem(
-            machine.name,
-            f"replication does not run ({stopped}: {replica.error or 'stopped'})"[:300],
-            "colonnade apply starts it; if it stops again, the reason is above",
-        )
-    elif replica.lag_seconds is not None and replica.lag_seconds > LATE_SECONDS:
-        yield Problem(
-            machine.name,
-            f"replication is {replica.lag_seconds:.0f} s late",
-            "Wait, or look for a long write: colonnade db console",
-        )

@@ -23,6 +23,7 @@ LOCAL_REPLICA_PORT = 3307
 DNS_PORT = 53
 ETCD_CLIENT_PORT = 2379
 ETCD_PEER_PORT = 2380
+AGENT_PORT = 2382
 
 ETCD_SIZES = ((5, 5), (3, 3), (1, 1))
 """Machines, and how many members of etcd that many run: an even number tolerates no more than one fewer does."""
@@ -105,12 +106,12 @@ class Topology:
 
     @property
     def primary(self) -> Machine:
-        """The server whose MySQL takes writes: the first of the file."""
+        """The server that begins as the primary, the first of the file; later the agents decide who is."""
         return self.servers[0]
 
     @property
     def replicas(self) -> tuple[Machine, ...]:
-        """The servers whose MySQL follows the primary."""
+        """The servers that begin as replicas."""
         return self.servers[1:]
 
     @cached_property

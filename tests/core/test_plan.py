@@ -240,5 +240,5 @@ def test_three_balancers_and_five_hundred_servers() -> None:
     assert len(fresh.stages[0].work) == 503
     facts = after_plan(bare_machines(site), fresh, site.desired)
     assert not site.plan(facts)
-    deploy = Site(site.topology, site.secrets, Release(NEW, b""), site.platform, site.certificates)
+    deploy = Site(site.topology, site.secrets, Release(NEW, b""), site.platform, site.certificates, site.program)
     assert titles(deploy.plan(facts)).count("drain web250") == 1

@@ -89,22 +89,11 @@ def _unit(unit: Unit) -> Mapping[str, Any]:
 
 
 def _role(role: DatabaseRole) -> Mapping[str, Any]:
-    source = role.source
     return {
-        "role": role.role,
         "schema": role.schema,
         "accounts": {
             account.name: {"password": str(account.password), "grants": list(account.grants), "tls": account.tls}
             for account in role.accounts
         },
-        "source": {
-            "server": source.server,
-            "address": source.address,
-            "port": source.port,
-            "account": source.account,
-            "password": str(source.password),
-        }
-        if source
-        else None,
         "settings": dict(sorted(role.settings.items())),
     }

@@ -9,6 +9,7 @@ from colonnade.render import (
     Certificate,
     Desired,
     Platform,
+    Program,
     Release,
     certificate_requests,
     render_machine,
@@ -20,6 +21,7 @@ from colonnade.spec import Stack, parse
 from colonnade.topology import Topology, resolve
 
 DEBIAN = Platform("debian", "13", 4 << 30)
+PROGRAM = Program("00a9e47c0de5", b"the agent")
 UBUNTU = Platform("ubuntu", "24.04", 4 << 30)
 
 
@@ -32,6 +34,7 @@ class Site:
     release: Release
     platform: Platform
     certificates: Mapping[str, Certificate] = field(repr=False)
+    program: Program
 
     def __repr__(self) -> str:
         """Show what it is made from, for the one who looks at an example that failed."""
@@ -42,7 +45,13 @@ class Site:
         """What every machine should be."""
         return {
             machine.name: render_machine(
-                self.topology, machine, self.platform, self.secrets, self.release, certificates=self.certificates
+                self.topology,
+                machine,
+                self.platform,
+                self.secrets,
+                self.release,
+                program=self.program,
+                certificates=self.certificates,
             )
             for machine in self.topology.machines
         }
@@ -67,7 +76,7 @@ def site_of(
     """Render a stack, with passwords that a test can look for."""
     topology = resolve(stack, addresses or addresses_of(stack))
     secrets = {name: Secret(f"secret-{name}") for name in secret_names(topology)}
-    return Site(topology, secrets, Release(release, b"the code base"), platform, made_certificates(topology))
+    return Site(topology, secrets, Release(release, b"the code base"), platform, made_certificates(topology), PROGRAM)
 
 
 def made_certificates(topology: Topology) -> dict[str, Certificate]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
-from tests.properties import etcd
+from tests.properties import agents, etcd
 from tests.properties.made import DEBIAN, UBUNTU, Site, addresses_of, site_of
 from tests.properties.world import Stop, World
 
-from colonnade.facts import AccountFact, DatabaseFact, DirectoryFact, Facts, FileFact, ReplicaFact
+from colonnade.facts import AccountFact, DatabaseFact, DirectoryFact, Facts, FileFact
+from colonnade.paths import AGENT_UNIT, MYSQL_UNIT
 from colonnade.render import Desired
 from colonnade.rollout import Plan
 from colonnade.spec import App, Database, Stack
@@ -190,8 +191,11 @@ def stop_unit(at: At) -> None:
         return
     stopped = replace(at.facts.units[name], active=("inactive", "failed", "activating")[at.pick % 3], sub="dead")
     at.now(replace(at.facts, units={**at.facts.units, name: stopped}))
-    if name == "mysql.service":
+    if name == MYSQL_UNIT:
+        at.now(agents.deposed(at.facts))
         at.database_now(replace(at.facts.database, answers=False))
+    if name == AGENT_UNIT:
+        at.now(agents.down(at.facts))
 
 
 def disable_units(at: At) -> None:
@@ -241,21 +245,6 @@ def set_variables(at: At) -> None:
     at.database_now(replace(at.facts.database, variables=variables))
 
 
-def upset_replication(at: At) -> None:
-    replica = at.facts.database.replica
-    if replica is None:
-        return
-    upset: tuple[ReplicaFact | None, ...] = (
-        None,
-        replace(replica, receiver="No"),
-        replace(replica, applier="No", error="duplicate key"),
-        replace(replica, receiver="Connecting", lag_seconds=None),
-        replace(replica, receiver="Connecting", error="Message: Access denied for user 'repl'"),
-        replace(replica, source="192.0.2.254"),
-    )
-    at.database_now(replace(at.facts.database, replica=upset[at.pick % len(upset)]))
-
-
 def write_history(at: At) -> None:
     """The primary has transactions, of which it may no longer have all logs."""
     primary = replace(at, machine=at.site.topology.primary.name)
@@ -272,6 +261,18 @@ def reboot(at: At) -> None:
             now = replace(fact, active="active" if at.pick % 3 else "failed", needs_daemon_reload=False)
             at.now(replace(at.facts, units={**at.facts.units, unit.name: now}))
             at.world.reread(at.machine, unit, restart=True)
+    at.now(agents.deposed(at.facts) if at.facts.active(AGENT_UNIT) else agents.down(at.facts))
+
+
+def move_primary(at: At) -> None:
+    """Another server has become the primary; a third of the time without a standby of its own yet."""
+    if at.desired.database is not None:
+        at.world.facts = agents.moved(at.site.topology, at.world.facts, at.machine, acks=min(1, at.pick % 3))
+
+
+def leave_old_programs(at: At) -> None:
+    old = frozenset({f"{at.pick:012x}"})
+    at.now(replace(at.facts, programs=old if at.pick % 2 else at.facts.programs | old))
 
 
 def wipe_etcd(at: At) -> None:
@@ -299,7 +300,8 @@ CHANGES: tuple[Callable[[At], None], ...] = (
     drain,
     lose_accounts,
     set_variables,
-    upset_replication,
+    move_primary,
+    leave_old_programs,
     write_history,
     reboot,
     wipe_etcd,

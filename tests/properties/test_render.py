@@ -18,7 +18,9 @@ def test_the_same_stack_gives_the_same_files_whatever_the_order_of_its_maps(site
     ).topology
     turned = dict(reversed(list(site.secrets.items())))
     for machine in again.machines:
-        rendered = render_machine(again, machine, site.platform, turned, site.release, certificates=site.certificates)
+        rendered = render_machine(
+            again, machine, site.platform, turned, site.release, program=site.program, certificates=site.certificates
+        )
         assert rendered == site.desired[machine.name]
 
 
@@ -37,7 +39,7 @@ def test_every_file_says_who_wrote_it_and_ends_with_a_newline(site: Site) -> Non
     for desired in site.desired.values():
         for file in desired.all_files:
             assert file.text.endswith("\n")
-            if not file.path.endswith((".asc", ".crt", ".http", ".key")):  # keys and an answer to a browser
+            if not file.path.endswith((".asc", ".crt", ".http", ".json", ".key")):  # what has no place for it
                 assert "Written by Colonnade" in "".join(file.text.splitlines()[:2]), file.path
 
 

@@ -8,10 +8,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from tests.properties import etcd
+from tests.properties import agents, etcd
 from tests.properties.made import Site, bare_machines
 
 from colonnade import paths
+from colonnade.database import primary_of
 from colonnade.facts import Facts, LoadedConfiguration
 from colonnade.render import Desired, Unit, fingerprint
 from colonnade.rollout import Plan, Step, payload
@@ -72,18 +73,18 @@ class World:
                     continue
                 self._mark(machine, steps, plan, number)
                 for step in steps[:count]:
-                    self.do(machine, step, site.desired[machine])
+                    self.do(machine, step, site.desired)
                 if stop is not None and stop.stage == number and stop.torn and count < len(steps):
                     self._act(machine, steps[count])
             if stop is not None and stop.stage == number:
                 return
 
-    def do(self, machine: str, step: Step, desired: Desired) -> None:
+    def do(self, machine: str, step: Step, desired: Mapping[str, Desired]) -> None:
         """Carry one step out, and write down that it is done."""
         self._act(machine, step)
         if isinstance(step, AddMember | PromoteMember | RemoveMember):
             self.facts[machine] = etcd.caught_up(self.facts, machine)
-        self.facts[machine] = after(self.facts[machine], step, desired)
+        self.facts = after(self.facts, machine, step, desired)
         if isinstance(step, PutFile):
             self.file_changed(machine, step.file.path)
 
@@ -187,8 +188,9 @@ class World:
             found.append("the manifest has other files")
         for unit in desired.units:
             found += self._unit_faults(machine, desired, unit)
-        found += _database_faults(site, machine, desired, facts)
+        found += _database_faults(site, machine, desired, self.facts)
         found += etcd.faults(desired, self.facts)
+        found += agents.faults(site.topology, desired, self.facts)
         if desired.app is not None and facts.release != desired.app.release.identity:
             found.append(f"the release is {facts.release}")
         found += [f"{name} is drained" for name in facts.drained if name in site.topology.stack.servers]
@@ -223,8 +225,8 @@ def static_part(config: str, desired: Desired) -> str:
     return fingerprint(line for line in config.splitlines() if line.partition(" = ")[0] not in dynamic)
 
 
-def _database_faults(site: Site, machine: str, desired: Desired, facts: Facts) -> list[str]:
-    role, database = desired.database, facts.database
+def _database_faults(site: Site, machine: str, desired: Desired, all_facts: Mapping[str, Facts]) -> list[str]:
+    role, database = desired.database, all_facts[machine].database
     if role is None:
         return []
     found = []
@@ -236,19 +238,16 @@ def _database_faults(site: Site, machine: str, desired: Desired, facts: Facts) -
             for name, value in role.settings.items()
             if database.variables.get(name) != value
         ]
-    if role.source is None:
+    if machine == primary_of(site.topology, all_facts).name:
         found += [] if role.schema in database.schemas else [f"schema {role.schema} is missing"]
         found += [
             f"account {account.name} is not as wanted"
             for account in role.accounts
             if account.name not in database.accounts or database.accounts[account.name].digest != account.digest
         ]
-        if site.topology.stack.app.migrate and site.release.identity not in facts.migrated:
+        migrated = {release for server in site.topology.servers for release in all_facts[server.name].migrated}
+        if site.topology.stack.app.migrate and site.release.identity not in migrated:
             found.append("the release's migration has not run")
-    elif database.replica is None or database.replica.source != role.source.address:
-        found.append(f"MySQL follows {database.replica}")
-    elif "No" in {database.replica.receiver, database.replica.applier} or "denied" in database.replica.error:
-        found.append(f"MySQL's replication is stopped on {machine}")
     return found
 
 

@@ -14,6 +14,7 @@ import click
 
 from colonnade.adapters.codebase import read_release
 from colonnade.adapters.private import PrivateDirectory
+from colonnade.adapters.program import read_program
 from colonnade.adapters.ssh import SshFleet
 from colonnade.control.site import Site
 from colonnade.errors import ColonnadeError, SpecError, UnreachableError, UsageError
@@ -133,7 +134,7 @@ async def opened(file: StackFile) -> AsyncIterator[Site]:
     """Give the site for as long as it is needed; connections are closed afterwards."""
     async with reached(file) as (topology, fleet):
         release = read_release(file.path.parent / file.stack.app.path, build=file.stack.app.build)
-        yield Site(topology, fleet, file.private, release)
+        yield Site(topology, fleet, file.private, release, read_program())
 
 
 def _key(file: StackFile) -> Path | None:

@@ -12,6 +12,7 @@ from colonnade.adapters.ssh import SshFleet
 from colonnade.cli.context import invocation, reached, stack_file_option
 from colonnade.cli.machines import become_ssh, on_two_terminals, pass_through
 from colonnade.control.observe import ask, everywhere
+from colonnade.database import database_of
 from colonnade.facts import Question
 from colonnade.topology import Machine, Topology
 
@@ -65,25 +66,22 @@ def client_line(machine: Machine, schema: str, words: Sequence[str]) -> str:
 
 
 async def primary_of(topology: Topology, fleet: SshFleet) -> Machine:
-    """Return the server whose MySQL takes writes; if that is not one, the file's, and say so.
+    """Return the server that the agents say is the primary; if none is known to lead, the likeliest, and say so.
 
     Raises:
         UnreachableError: no server can be reached.
 
     """
-    facts, failures = await everywhere(topology.servers, lambda machine: ask(fleet, machine, Question(database=True)))
+    facts, failures = await everywhere(topology.servers, lambda machine: ask(fleet, machine, Question(agent=True)))
     if not facts:
         raise next(iter(failures.values()))
-    writable = [
-        machine
-        for machine in topology.servers
-        if (seen := facts.get(machine.name)) and seen.database.answers and not seen.database.read_only
-    ]
-    if len(writable) == 1:
-        return writable[0]
-    count = "no server takes writes" if not writable else f"{len(writable)} servers take writes"
-    click.echo(f"note: {count}; this is {topology.primary.server}, the file's first.", err=True)
-    return topology.primary
+    database = database_of(topology, facts)
+    if database.primary is not None and database.led:
+        return database.primary
+    last = database.primary
+    said = f"{last.server}, the last that did" if last is not None else f"{topology.primary.server}, the file's first"
+    click.echo(f"note: no server is known to take writes; this is {said}.", err=True)
+    return last or topology.primary
 
 
 COMMANDS: tuple[Any, ...] = (db,)

@@ -78,7 +78,7 @@ def status(view: View) -> None:
             _state(part["nginx"]),
             _state(part["app"]),
             _state(mysql["state"]),
-            mysql["role"] or "",
+            "standby" if mysql["standby"] else mysql["role"] or "",
             late,
             part["release"] or "",
         )
@@ -88,6 +88,7 @@ def status(view: View) -> None:
     console.print(servers)
     console.print()
     console.print(_etcd(seen["etcd"]))
+    console.print(_database(seen["database"]))
     console.print()
     _problems(console, view)
 
@@ -102,6 +103,24 @@ def _etcd(seen: dict[str, Any]) -> Text:
     if not seen["quorum"]:
         return line.append("no majority", "bold red")
     return line.append(f"{seen['tolerates'] or 'none'} of them may fail", "dim" if seen["tolerates"] else "yellow")
+
+
+def _database(seen: dict[str, Any]) -> Text:
+    """Say in one line who leads, and what would be if it were lost."""
+    line = Text("database  ")
+    if seen["primary"] is None:
+        return line.append("nobody leads", "bold red")
+    line.append(f"{seen['primary']} leads in term {seen['term']}  ")
+    failover = seen["failover"]
+    if failover["possible"]:
+        names = _few(seen["standbys"])
+        return line.append(f"{names} could take over; a commit waits for {seen['acks']} of them", "dim")
+    return line.append(f"no failover: {failover['why_not']}", "yellow")
+
+
+def _few(names: list[str]) -> str:
+    """Name the first ones; a line is only so long."""
+    return ", ".join(names) if len(names) <= 3 else f"{', '.join(names[:2])} and {len(names) - 2} more"  # noqa: PLR2004  what fits
 
 
 def _state(state: str) -> Text:

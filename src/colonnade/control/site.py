@@ -12,6 +12,7 @@ from colonnade.render import (
     Certificate,
     Desired,
     Platform,
+    Program,
     Release,
     certificate_requests,
     render_machine,
@@ -23,12 +24,13 @@ from colonnade.topology import Machine, Topology
 
 @dataclass(frozen=True)
 class Site:
-    """The placed stack, the way to its machines, its private directory and the code base as it is now."""
+    """The placed stack, the way to its machines, its private directory, and what goes on them as it is now."""
 
     topology: Topology
     remote: Remote
     private: PrivateDirectory
     release: Release
+    program: Program
 
     @cached_property
     def secrets(self) -> Mapping[str, Secret]:
@@ -44,5 +46,11 @@ class Site:
     def desired(self, machine: Machine, platform: Platform) -> Desired:
         """Return what a machine should be."""
         return render_machine(
-            self.topology, machine, platform, self.secrets, self.release, certificates=self.certificates
+            self.topology,
+            machine,
+            platform,
+            self.secrets,
+            self.release,
+            program=self.program,
+            certificates=self.certificates,
         )

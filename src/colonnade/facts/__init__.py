@@ -2,6 +2,9 @@
 
 from colonnade.facts.model import (
     AccountFact,
+    AgentFact,
+    ClaimFact,
+    ContractFact,
     DatabaseFact,
     DirectoryFact,
     EtcdFact,
@@ -11,6 +14,8 @@ from colonnade.facts.model import (
     LoadedConfiguration,
     ProxyServer,
     ReplicaFact,
+    ReplicationFact,
+    SavedFact,
     UnitFact,
 )
 from colonnade.facts.parse import parse
@@ -18,6 +23,9 @@ from colonnade.facts.script import Question, Wanted, facts_script
 
 __all__ = [
     "AccountFact",
+    "AgentFact",
+    "ClaimFact",
+    "ContractFact",
     "DatabaseFact",
     "DirectoryFact",
     "EtcdFact",
@@ -28,6 +36,8 @@ __all__ = [
     "ProxyServer",
     "Question",
     "ReplicaFact",
+    "ReplicationFact",
+    "SavedFact",
     "UnitFact",
     "Wanted",
     "facts_script",

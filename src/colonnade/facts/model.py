@@ -74,6 +74,8 @@ class DatabaseFact:
     """MySQL on this machine; ``answers`` is False if it is down or does not answer within its deadline."""
 
     initialised: bool = False
+    aside: tuple[str, ...] = ()
+    """Other data directories beside its own."""
     answers: bool = False
     version: str = ""
     server_uuid: str = ""
@@ -134,6 +136,73 @@ class EtcdFact:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimFact:
+    """The claim in etcd as an agent last read it: who may act as the primary, and whether its time to live runs."""
+
+    holder: str
+    term: int
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ContractFact:
+    """The contract in etcd as an agent last read it; ``revision`` tells which of two is newer."""
+
+    primary: str
+    term: int
+    standbys: tuple[str, ...] = ()
+    acks: int = 0
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicationFact:
+    """A server's replication as its agent sees it; ``receiver`` is ``on``, ``off`` or ``connecting``."""
+
+    source: str
+    term: int
+    receiver: str
+    applying: bool
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFact:
+    """Transactions that were saved as readable SQL before a server was provisioned anew."""
+
+    directory: str
+    transactions: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFact:
+    """The agent on this machine, and what it says; ``answers`` is False if it is down, or not within its deadline."""
+
+    ran: bool = False
+    """Whether an agent has ever kept anything here."""
+    answers: bool = False
+    node: str = ""
+    state: str = ""
+    """Where its server stands, in the words of ``colonnade.ha``; ``witness`` without MySQL."""
+    reason: str = ""
+    serves_primary: bool = False
+    serves_replica: bool = False
+    paused: bool = False
+    etcd: bool = False
+    """Whether its last read of etcd succeeded."""
+    claim: ClaimFact | None = None
+    contract: ContractFact | None = None
+    mysql: bool = False
+    """Whether its MySQL answers it."""
+    replication: ReplicationFact | None = None
+    lag_seconds: float | None = None
+    clone: tuple[str, int] | None = None
+    """Stage and percent of the copy that provisions its server."""
+    saved: tuple[SavedFact, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """One machine's answer."""
 
@@ -157,6 +226,9 @@ class Facts:
     half_installed: bool = False
     database: DatabaseFact = field(default_factory=DatabaseFact)
     etcd: EtcdFact = field(default_factory=EtcdFact)
+    agent: AgentFact = field(default_factory=AgentFact)
+    programs: frozenset[str] = frozenset()
+    """Versions of the agent's program that are unpacked."""
     proxy: tuple[ProxyServer, ...] = ()
     probes: Mapping[str, int] = field(default_factory=dict)
     """HTTP status by what was asked (``nginx``, ``app``); 0 if nothing answered."""

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from colonnade.errors import ColonnadeError
+from colonnade.facts.agent import agent_fact
 from colonnade.facts.etcd import etcd_fact
 from colonnade.facts.model import (
     AccountFact,
@@ -65,6 +66,8 @@ def _facts(lines: dict[str, list[list[str]]]) -> Facts:
         half_installed=bool(lines["half"]),
         database=_database(lines["sql"]),
         etcd=etcd_fact(lines["etcd"]),
+        agent=agent_fact(lines["agent"]),
+        programs=frozenset(name for (name,) in lines["program"]),
         proxy=tuple(_proxy(["\t".join(rest) for rest in lines["stat"]])),
         probes={name: int(code or 0) for name, code in lines["probe"]},
         listeners=tuple(_listener(local, users) for local, users in lines["port"]),
@@ -118,6 +121,7 @@ def _database(lines: list[list[str]]) -> DatabaseFact:
     answers = "answers" in rows
     return DatabaseFact(
         initialised="initialised" in rows,
+        aside=tuple(path for (path,) in rows["aside"]),
         answers=answers,
         version=variables.pop("version", ""),
         server_uuid=variables.pop("server_uuid", ""),
@@ -128,7 +132,9 @@ def _database(lines: list[list[str]]) -> DatabaseFact:
         accounts={name: AccountFact(name, digest) for name, digest in rows["account"]},
         variables=variables,
         replica=_replica(rows["replica"]),
-        error="" if answers else " ".join("\t".join([kind, *rest]) for kind, *rest in lines if kind != "initialised"),
+        error=""
+        if answers
+        else " ".join("\t".join([kind, *rest]) for kind, *rest in lines if kind not in {"initialised", "aside"}),
     )
 
 

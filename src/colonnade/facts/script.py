@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from shlex import quote
 
 from colonnade import paths
+from colonnade.facts.agent import AGENT
 from colonnade.facts.etcd import ETCD
 
 LARGEST_SHOWN = 65536
@@ -35,6 +36,7 @@ class Question:
     variables: tuple[str, ...] = ()
     """Names of MySQL's global variables whose values are wanted."""
     etcd: bool = False
+    agent: bool = False
     proxy: bool = False
     ports: tuple[int, ...] = ()
     wait_seconds: int = 0
@@ -74,6 +76,7 @@ for record in {paths.LOADED}/*; do
     printf 'loaded\\t%s\\t%s\\t%s\\n' "${{record##*/}}" "$restart" "$reload"
 done
 for release in {paths.RELEASES}/*; do [ ! -d "$release" ] || printf 'release\\t%s\\n' "${{release##*/}}"; done
+for program in {paths.AGENT_PROGRAMS}/*; do [ ! -d "$program" ] || printf 'program\\t%s\\n' "${{program##*/}}"; done
 for mark in {paths.MIGRATED}/*; do [ ! -f "$mark" ] || printf 'migrated\\t%s\\n' "${{mark##*/}}"; done
 [ ! -L {paths.CURRENT} ] || printf 'current\\t%s\\n' "$(basename "$(readlink {paths.CURRENT})")"
 for mark in {paths.DRAINED}/*; do [ ! -f "$mark" ] || printf 'drained\\t%s\\n' "${{mark##*/}}"; done
@@ -133,6 +136,8 @@ def facts_script(question: Question) -> str:  # noqa: C901  one branch for each 
         parts.append(_database(question.variables))
     if question.etcd:
         parts.append(ETCD)
+    if question.agent:
+        parts.append(AGENT)
     if question.proxy:
         parts.append(_PROXY)
     if question.nginx:
@@ -167,6 +172,10 @@ def _database(variables: tuple[str, ...]) -> str:
         "SELECT 'account', user, COALESCE(attribute->>'$.colonnade', '') FROM information_schema.user_attributes;"
     )
     return f"""
+for other in {paths.MYSQL_DATA}.*; do
+  # What an apply was making when it was cut off is no data of anybody's.
+  [ "$other" = {paths.MYSQL_DATA}.new ] || [ ! -d "$other/mysql" ] || printf 'sql\\taside\\t%s\\n' "$other"
+done
 if [ -d {paths.MYSQL_DATA}/mysql ]; then
   printf 'sql\\tinitialised\\n'
   if timeout 5 mysql -u root -N -B --connect-timeout=2 -e {quote(query)} 2>&1; then

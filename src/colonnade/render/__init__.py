@@ -1,8 +1,7 @@
 """Topology to files: everything that a machine should be, as values."""
 
 from colonnade.render.database import secret_names
-from colonnade.render.etcd import certificate_requests
-from colonnade.render.machine import packages, render_machine, sources
+from colonnade.render.machine import certificate_requests, packages, render_machine, sources
 from colonnade.render.model import (
     Account,
     App,
@@ -14,8 +13,8 @@ from colonnade.render.model import (
     EtcdRole,
     File,
     Package,
+    Program,
     Release,
-    Source,
     Unit,
     User,
     Wave,
@@ -35,8 +34,8 @@ __all__ = [
     "File",
     "Package",
     "Platform",
+    "Program",
     "Release",
-    "Source",
     "Unit",
     "User",
     "Wave",

@@ -1,4 +1,4 @@
-"""A server's MySQL: its configuration, its accounts, its role."""
+"""A server's MySQL: its configuration, its accounts, how it is stopped. It starts shut; the agent opens it."""
 
 from collections.abc import Mapping
 from importlib import resources
@@ -10,7 +10,6 @@ from colonnade.render.model import (
     Directory,
     File,
     Package,
-    Source,
     Unit,
     Wave,
     fingerprint,
@@ -30,9 +29,11 @@ OTHERS_SHARE = 448 * MIB
 SMALLEST_POOL = 32 * MIB
 SMALL_MACHINE = 2048 * MIB
 
-DROP_IN = "/etc/systemd/system/mysql.service.d/colonnade.conf"
+DROP_IN = f"/etc/systemd/system/{paths.MYSQL_UNIT}.d/colonnade.conf"
 BOOTSTRAP = "/etc/mysql/colonnade-bootstrap.sql"
 APPARMOR = "/etc/apparmor.d/local/usr.sbin.mysqld"
+REPLICATION_RIGHTS = "BACKUP_ADMIN, CONNECTION_ADMIN, REPLICATION SLAVE ON *.*"
+"""To fetch the binary log, to be cloned from, and to stay connected while clients are shut out in a switchover."""
 ORACLE_KEY = "/etc/apt/keyrings/colonnade-mysql.asc"
 
 
@@ -112,7 +113,6 @@ def pool_instances(size: int) -> int:
 
 def settings(topology: Topology, machine: Machine, platform: Platform) -> dict[str, str]:
     """Return the dynamic settings, as MySQL shows them: they are compared with the running server's."""
-    replica = machine != topology.primary
     return {
         "binlog_expire_logs_seconds": str(7 * 24 * 3600),
         "innodb_buffer_pool_size": str(buffer_pool(topology, machine, platform)),
@@ -120,8 +120,6 @@ def settings(topology: Topology, machine: Machine, platform: Platform) -> dict[s
         "max_allowed_packet": str(64 * MIB),
         "max_connect_errors": "1000000",
         "max_connections": "151",
-        "read_only": "ON" if replica else "OFF",
-        "super_read_only": "ON" if replica else "OFF",
     }
 
 
@@ -140,11 +138,14 @@ def mysql_files(topology: Topology, machine: Machine, platform: Platform) -> tup
         small=(machine.memory or platform.memory) < SMALL_MACHINE,
         settings=sorted(settings(topology, machine, platform).items()),
     )
-    drop_in = render("mysql.service.conf.j2", socket=paths.MYSQL_SOCKET, config=paths.MYSQL_CONFIG)
+    drop_in = render(
+        "mysql.service.conf.j2", socket=paths.MYSQL_SOCKET, config=paths.MYSQL_CONFIG, stop=paths.MYSQL_STOP
+    )
     return (
         File(paths.MYSQL_CONFIG, config, check="mysqld --defaults-file={file} --validate-config --user=mysql"),
         File(BOOTSTRAP, render("mysql-bootstrap.sql.j2")),
         File(DROP_IN, drop_in),
+        File(paths.MYSQL_STOP, render("mysql-stop.sh.j2", socket=paths.MYSQL_SOCKET), mode=0o755, check="sh -n {file}"),
         File(
             APPARMOR,
             render("mysql-apparmor.j2", data=paths.MYSQL_DATA, config=paths.MYSQL_CONFIG),
@@ -166,28 +167,20 @@ def mysql_unit(files: tuple[File, ...], dynamic: Mapping[str, str]) -> Unit:
         line for line in by_path[paths.MYSQL_CONFIG].text.splitlines() if line.partition(" = ")[0] not in dynamic
     )
     return Unit(
-        "mysql.service",
+        paths.MYSQL_UNIT,
         restart={paths.MYSQL_CONFIG: fingerprint([static]), DROP_IN: by_path[DROP_IN].sha256},
         wave=Wave.DATABASE,
     )
 
 
 def mysql_role(topology: Topology, machine: Machine, platform: Platform, secrets: Mapping[str, Secret]) -> DatabaseRole:
-    """Return what MySQL on this machine should be: the primary with the accounts, or a replica with its source."""
+    """Return what MySQL on this machine should be; the accounts are every server's, for any may be the primary."""
     schema = topology.stack.database_name
-    dynamic = settings(topology, machine, platform)
-    if machine != topology.primary:
-        account = replication_account(machine.server or machine.name)
-        primary = topology.primary
-        source = Source(
-            primary.server or primary.name, primary.address, MYSQL_PORT, account, secrets[f"mysql-{account}"]
-        )
-        return DatabaseRole("replica", schema, source=source, settings=dynamic)
     accounts = [
         Account(WRITER, secrets[f"mysql-{WRITER}"], (f"ALL PRIVILEGES ON `{schema}`.*",)),
         Account(READER, secrets[f"mysql-{READER}"], (f"SELECT ON `{schema}`.*",)),
     ]
     for server in topology.servers:
-        name = replication_account(server.server or server.name)
-        accounts.append(Account(name, secrets[f"mysql-{name}"], ("BACKUP_ADMIN, REPLICATION SLAVE ON *.*",), tls=True))
-    return DatabaseRole("primary", schema, accounts=tuple(accounts), settings=dynamic)
+        name = replication_account(server.node)
+        accounts.append(Account(name, secrets[f"mysql-{name}"], (REPLICATION_RIGHTS,), tls=True))
+    return DatabaseRole(schema, tuple(accounts), settings(topology, machine, platform))

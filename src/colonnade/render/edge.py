@@ -1,9 +1,11 @@
 """A balancer's files: HAProxy for the world, and the zone's name server; a server has the same HAProxy."""
 
 from colonnade import paths
+from colonnade.render.agent import PRIMARY_BACKEND, REPLICA_BACKEND
 from colonnade.render.model import Directory, File, Package, Unit, Wave, fingerprint
 from colonnade.render.text import render
 from colonnade.topology import (
+    AGENT_PORT,
     DNS_PORT,
     HTTP_PORT,
     LOCAL_PRIMARY_PORT,
@@ -20,6 +22,8 @@ LIMIT_NOFILE = 20000
 
 SORRY = "/etc/haproxy/errors/colonnade-503.http"
 DROP_IN = "/etc/systemd/system/haproxy.service.d/colonnade.conf"
+STATE_DROP_IN = "/etc/systemd/system/haproxy.service.d/mysql-colonnade.conf"
+"""Sorts after the other; what it changes is systemd's to do, so that a running HAProxy need not restart for it."""
 STATIC_MAXCONN = 512
 
 
@@ -59,8 +63,8 @@ def haproxy_files(topology: Topology, machine: Machine) -> tuple[File, ...]:
         balancer=machine.balancer,
         server=machine.server,
         servers=[{"name": m.server, "address": m.address} for m in topology.servers],
-        primary={"name": topology.primary.server, "address": topology.primary.address},
-        replicas=[{"name": m.server, "address": m.address} for m in topology.replicas],
+        agent_port=AGENT_PORT,
+        authority=paths.AUTHORITY,
         backends=backends,
         static=app.static,
         app_timeout=app.timeout,
@@ -82,26 +86,55 @@ def haproxy_files(topology: Topology, machine: Machine) -> tuple[File, ...]:
         socket=paths.HAPROXY_SOCKET,
         state_file=paths.HAPROXY_STATE,
     )
+    named = (SORRY, paths.AUTHORITY) if machine.server else (SORRY,)
     sorry = render("haproxy-sorry.http.j2", www=topology.www).replace("\n", "\r\n", 6)
     return (
         File(SORRY, sorry),
-        # The page may be as new as the file that names it: while the file is checked it is read from where it is now.
+        # What the file names may be as new as itself: while it is checked, that is read from where it is now.
         File(
             paths.HAPROXY_CONFIG,
             config,
-            check=f'sed "s#{SORRY}#$(there {SORRY})#" {{file}} | haproxy -c -f /dev/stdin',
+            check=f'sed "{"; ".join(_where_it_is(path) for path in named)}" {{file}} | haproxy -c -f /dev/stdin',
         ),
         File(DROP_IN, drop_in),
+        *(_initial_state(topology) if machine.server else ()),
     )
 
 
+def _where_it_is(path: str) -> str:
+    return f"s#{path}#$(there {path})#"
+
+
+def _initial_state(topology: Topology) -> tuple[File, ...]:
+    """Return what HAProxy starts from, and how: else it would count every server of MySQL as up until it has asked."""
+    servers = [{"name": m.node, "address": m.address} for m in topology.servers]
+    state = render(
+        "haproxy-initial-state.j2",
+        backends=(PRIMARY_BACKEND, REPLICA_BACKEND),
+        servers=servers,
+        mysql_port=MYSQL_PORT,
+        agent_port=AGENT_PORT,
+    )
+    drop_in = render(
+        "haproxy-state.service.conf.j2",
+        socket=paths.HAPROXY_SOCKET,
+        state_file=paths.HAPROXY_STATE,
+        initial=paths.HAPROXY_INITIAL_STATE,
+    )
+    return File(paths.HAPROXY_INITIAL_STATE, state), File(STATE_DROP_IN, drop_in)
+
+
 def haproxy_unit(machine: Machine, files: tuple[File, ...]) -> Unit:
-    """Return HAProxy's unit: all of its configuration is reloaded, only the unit's own limits need a restart."""
+    """Return HAProxy's unit: all of its configuration is reloaded, only the unit's own limits need a restart.
+
+    ``files`` have the authority's certificate, too, by which a server's HAProxy knows the agents.
+    """
     by_path = {file.path: file.sha256 for file in files}
+    read = (paths.HAPROXY_CONFIG, SORRY, *((paths.AUTHORITY,) if machine.server else ()))
     return Unit(
         "haproxy.service",
         restart={DROP_IN: by_path[DROP_IN]},
-        reload={path: by_path[path] for path in (paths.HAPROXY_CONFIG, SORRY)},
+        reload={path: by_path[path] for path in read},
         wave=Wave.BALANCER if machine.balancer else Wave.SERVER,
     )
 

@@ -23,7 +23,7 @@ CPUS = 2
 
 
 def certificate_requests(topology: Topology) -> tuple[CertificateRequest, ...]:
-    """Return every certificate that the stack needs: one for each member of etcd, one for each machine's agent."""
+    """Return etcd's certificates: one for each member, and one for each machine, to ask with."""
     return (
         *(
             CertificateRequest(

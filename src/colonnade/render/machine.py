@@ -2,12 +2,23 @@
 
 from collections.abc import Mapping
 
-from colonnade.render import database, edge, etcd, web
-from colonnade.render.model import Certificate, Desired, File, Package, Release, Unit, User
+from colonnade.render import agent, database, edge, etcd, web
+from colonnade.render.model import (
+    Certificate,
+    CertificateRequest,
+    Desired,
+    File,
+    Package,
+    Program,
+    Release,
+    Unit,
+    User,
+)
 from colonnade.render.platform import Platform
 from colonnade.render.text import render
 from colonnade.secret import Secret
 from colonnade.topology import (
+    AGENT_PORT,
     DNS_PORT,
     ETCD_CLIENT_PORT,
     ETCD_PEER_PORT,
@@ -30,6 +41,11 @@ def _every_machine() -> tuple[tuple[File, ...], tuple[Unit, ...]]:
     )
 
 
+def certificate_requests(topology: Topology) -> tuple[CertificateRequest, ...]:
+    """Return every certificate that the stack needs."""
+    return (*etcd.certificate_requests(topology), *agent.certificate_requests(topology))
+
+
 def _has_haproxy(machine: Machine) -> bool:
     """Say whether requests or the application's queries pass through it; a witness has neither."""
     return bool(machine.balancer or machine.server)
@@ -37,7 +53,7 @@ def _has_haproxy(machine: Machine) -> bool:
 
 def packages(topology: Topology, machine: Machine, platform: Platform) -> tuple[Package, ...]:
     """Return what is installed on a machine, in order: the system's own suite before any other."""
-    wanted = [*etcd.client_packages()]
+    wanted = [*etcd.client_packages(), *agent.packages()]
     if _has_haproxy(machine):
         wanted += edge.haproxy_packages()
     if machine in topology.etcd_members:
@@ -61,6 +77,7 @@ def render_machine(
     secrets: Mapping[str, Secret],
     release: Release,
     *,
+    program: Program,
     certificates: Mapping[str, Certificate],
 ) -> Desired:
     """Return all that one machine should be.
@@ -70,11 +87,11 @@ def render_machine(
     files, units = _every_machine()
     files += etcd.client_files(machine, certificates)
     if _has_haproxy(machine):
-        haproxy = edge.haproxy_files(topology, machine)
-        files += haproxy
-        units += (edge.haproxy_unit(machine, haproxy),)
-    ports: tuple[int, ...] = ()
-    made = list(etcd.directories())
+        files += edge.haproxy_files(topology, machine)
+        units += (edge.haproxy_unit(machine, files),)
+    files += agent.files(topology, machine, secrets, certificates, program)
+    ports: tuple[int, ...] = (AGENT_PORT,)
+    made = [*etcd.directories(), *agent.directories()]
     users: tuple[User, ...] = ()
     role, app, member = None, None, None
     if machine in topology.etcd_members:
@@ -100,10 +117,14 @@ def render_machine(
         )
         made += [*web.app_directories(), *database.mysql_directories()]
         users = web.app_users()
-        app = web.app_part(topology, machine, release)
+        app = web.app_part(topology, release)
         ports += (MYSQL_PORT, NGINX_PORT)
+    # Last: an agent that starts finds what it watches.
+    units += (agent.unit(files),)
     return Desired(
         machine=machine.name,
+        node=machine.node,
+        program=program,
         packages=packages(topology, machine, platform),
         sources=sources(topology, machine, platform),
         users=users,

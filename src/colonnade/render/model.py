@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import Literal
 
 from colonnade.secret import Secret
 
@@ -18,6 +17,7 @@ class Wave(Enum):
     DATABASE = "database"
     SERVER = "server"
     ETCD = "etcd"
+    AGENT = "agent"
 
 
 @dataclass(frozen=True)
@@ -124,24 +124,11 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """Where a replica's changes come from."""
-
-    server: str
-    address: str
-    port: int
-    account: str
-    password: Secret
-
-
-@dataclass(frozen=True, slots=True)
 class DatabaseRole:
-    """What MySQL on this machine should be."""
+    """What MySQL on this machine should be, whoever is the primary; that one makes the schema and the accounts."""
 
-    role: Literal["primary", "replica"]
     schema: str
     accounts: tuple[Account, ...] = ()
-    source: Source | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     """Dynamic settings: set in the running server when they differ, never restarted for."""
 
@@ -167,13 +154,21 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """One version of the agent's program, named by its content."""
+
+    identity: str
+    archive: bytes = field(repr=False)
+    """An uncompressed tar of its modules."""
+
+
+@dataclass(frozen=True, slots=True)
 class App:
     """The application server's part of a server."""
 
     release: Release
     build: str | None
     migrate: str | None
-    runs_migration: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +186,10 @@ class Desired:
     database: DatabaseRole | None = None
     app: App | None = None
     etcd: EtcdRole | None = None
+    node: str = ""
+    """What agents call it."""
+    program: Program | None = None
+    """The agent's; None where there is none."""
     ports: tuple[int, ...] = ()
     """TCP ports of ours, in which another program would be in the way."""
 

@@ -136,7 +136,7 @@ def app_unit(topology: Topology, files: tuple[File, ...], release: Release) -> U
     )
 
 
-def app_part(topology: Topology, machine: Machine, release: Release) -> App:
-    """Return the release and what is to be done with it; one server's machine runs the migration."""
+def app_part(topology: Topology, release: Release) -> App:
+    """Return the release and what is to be done with it."""
     app = topology.stack.app
-    return App(release, app.build, app.migrate, runs_migration=machine == topology.primary)
+    return App(release, app.build, app.migrate)

@@ -14,6 +14,7 @@ from colonnade.rollout.steps import (
     InstallPackages,
     MakeDirectory,
     PutFile,
+    PutProgram,
     PutRelease,
     RecordManifest,
     RemoveFile,
@@ -39,6 +40,8 @@ def base_steps(desired: Desired, facts: Facts) -> tuple[Step, ...]:
         *_packages(desired, facts),
         *(AddUser(user, "it does not exist") for user in desired.users if user.name not in facts.users),
         *_directories(desired, facts),
+        # Before the command names it: an agent that starts anew meanwhile finds the old one or the new one.
+        *_program(desired, facts),
         *(step for step in files if step.file not in desired.sources),
         *_removals(desired, facts),
         *_record(desired, facts),
@@ -112,6 +115,12 @@ def _database(desired: Desired, facts: Facts) -> Iterator[Step]:
         yield InitialiseDatabase(f"{paths.MYSQL_DATA} holds no database")
 
 
+def _program(desired: Desired, facts: Facts) -> Iterator[Step]:
+    program = desired.program
+    if program is not None and program.identity not in facts.programs:
+        yield PutProgram(program, "the agent's program is new" if facts.programs else "it is not there")
+
+
 def _releases(desired: Desired, facts: Facts) -> Iterator[Step]:
     if desired.app is None:
         return
@@ -130,8 +139,8 @@ def _units(desired: Desired, facts: Facts, files: tuple[PutFile, ...]) -> Iterat
         if unit.runs and (fact is None or fact.enabled not in STATIC | {"enabled"}):
             state = fact.enabled if fact and fact.enabled else "new"
             yield ChangeUnit(unit, "enable", f"it is {state}")
-        # A member of etcd starts only as the cluster's state allows; its own stages see to that.
-        starts_here = not unit.after_release and unit.wave is not Wave.ETCD
+        # A member of etcd starts only as the cluster's state allows, an agent after it; their own stages see to that.
+        starts_here = not unit.after_release and unit.wave not in {Wave.ETCD, Wave.AGENT}
         if unit.runs and not facts.active(unit.name) and starts_here:
             yield ChangeUnit(unit, "start", f"it is {fact.active if fact else 'new'}")
         elif unit.wave is Wave.NONE:

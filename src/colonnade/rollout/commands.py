@@ -5,6 +5,7 @@ from typing import assert_never
 
 from colonnade import paths
 from colonnade.render import Account
+from colonnade.rollout.agent_commands import agent_commands
 from colonnade.rollout.etcd_commands import ETCD_FUNCTIONS, etcd_commands, start_etcd
 from colonnade.rollout.steps import (
     ActivateRelease,
@@ -13,7 +14,6 @@ from colonnade.rollout.steps import (
     ChangeUnit,
     DaemonReload,
     Drain,
-    FollowSource,
     InitialiseDatabase,
     InstallPackages,
     LeaveCluster,
@@ -23,15 +23,20 @@ from colonnade.rollout.steps import (
     PrepareSchema,
     PromoteMember,
     PutFile,
+    PutProgram,
     PutRelease,
     Ready,
     RecordManifest,
     RemoveFile,
     RemoveMember,
+    RemoveProgram,
     RemoveRelease,
     SealMember,
     SetVariables,
     Step,
+    Switchover,
+    WaitForPrimary,
+    WaitWell,
 )
 from colonnade.rollout.units import loaded_configuration
 
@@ -131,15 +136,14 @@ def commands(step: Step, number: int) -> tuple[list[str], Files]:  # noqa: C901,
         case ChangeUnit():
             return _unit(step), {}
         case SetVariables(settings):
-            statements = [f"SET GLOBAL {name} = {value};" for name, value in _opening_last(dict(settings))]
+            statements = [f"SET GLOBAL {name} = {_literal(value)};" for name, value in sorted(settings.items())]
             return _sql(number, statements, wait=True)
         case PrepareSchema(schema, accounts):
             statements = [f"CREATE DATABASE IF NOT EXISTS `{schema}`;"]
             for account in accounts:
                 statements += _account(account)
-            return _sql(number, statements, wait=True)
-        case FollowSource():
-            return _follow(step, number)
+            lines, files = _sql(number, statements, wait=True)
+            return [lines[0], _TAKES_WRITES, *lines[1:]], files
         case PutRelease():
             return _release(step)
         case Migrate(release, command):
@@ -163,9 +167,16 @@ def commands(step: Step, number: int) -> tuple[list[str], Files]:  # noqa: C901,
             ], {}
         case PermitMember() | SealMember() | AddMember() | PromoteMember() | RemoveMember() | LeaveCluster():
             return etcd_commands(step), {}
+        case PutProgram() | RemoveProgram() | WaitForPrimary() | WaitWell() | Switchover():
+            return agent_commands(step)
         case _:
             assert_never(step)
 
+
+_TAKES_WRITES = (
+    '[ "$(sql -N -B -e "SELECT @@GLOBAL.super_read_only")" = 0 ] ||'
+    " { echo 'MySQL takes no writes here: another server is the primary by now. Run the command again.'; exit 1; }"
+)
 
 APT_OPTIONS = "-o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
 
@@ -210,7 +221,7 @@ def _initialise() -> list[str]:
         f"install -d -m 750 -o mysql -g mysql {new}",
         (
             f"mysqld --defaults-file={paths.MYSQL_CONFIG} --user=mysql --datadir={new}"
-            " --read-only=OFF --super-read-only=OFF"
+            " --read-only=OFF --super-read-only=OFF --offline-mode=OFF"
             " --disable-log-bin --initialize-insecure --init-file=/etc/mysql/colonnade-bootstrap.sql"
         ),
         f"sync -f {new}",
@@ -237,7 +248,7 @@ def _unit(step: ChangeUnit) -> list[str]:
             f"{lines[-1]} || {{ journalctl -u {name} -n 25 --no-pager -o cat; exit 1; }}" if line == lines[-1] else line
             for line in lines
         ]
-        if name == "mysql.service":
+        if name == paths.MYSQL_UNIT:
             lines.append("until_true 60 'MySQL to answer' mysql_answers")
     if step.unit.probe is not None and step.action != "reload":
         path, host = step.unit.probe
@@ -257,15 +268,6 @@ def _sql(number: int, statements: list[str], *, wait: bool) -> tuple[list[str], 
     name = f"sql/{number}.sql"
     before = ["until_true 60 'MySQL to answer' mysql_answers"] if wait else []
     return [*before, f"sql <{paths.STAGING}/{name}"], {name: ("\n".join(statements) + "\n").encode()}
-
-
-def _opening_last(settings: dict[str, str]) -> list[tuple[str, str]]:
-    """``super_read_only`` implies ``read_only``, so that opening a server takes both, in this order."""
-    order = sorted(settings, key=lambda name: (name == "read_only", name == "super_read_only", name))
-    if settings.get("super_read_only") == "OFF" or settings.get("read_only") == "OFF":
-        order = [name for name in order if name not in {"read_only", "super_read_only"}]
-        return [*((name, _literal(settings[name])) for name in order), ("read_only", "OFF")]
-    return [(name, _literal(settings[name])) for name in order]
 
 
 def _literal(value: str) -> str:
@@ -290,67 +292,6 @@ def _account(account: Account) -> list[str]:
         # Last: until the digest is there, the account counts as unfinished.
         f"ALTER USER {who} ATTRIBUTE {attribute};",
     ]
-
-
-def _follow(step: FollowSource, number: int) -> tuple[list[str], Files]:
-    source, password = step.source, text(step.source.password.reveal())
-    if step.only_start:
-        return _sql(number, ["START REPLICA;"], wait=True)
-    change = [
-        "STOP REPLICA;",
-        (
-            f"CHANGE REPLICATION SOURCE TO SOURCE_HOST = {text(source.address)}, SOURCE_PORT = {source.port},"
-            f" SOURCE_USER = {text(source.account)}, SOURCE_PASSWORD = {password}, SOURCE_SSL = 1,"
-            " SOURCE_AUTO_POSITION = 1, SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 4294967295,"
-            " SOURCE_HEARTBEAT_PERIOD = 1;"
-        ),
-        "START REPLICA;",
-    ]
-    # The receiver alone, with the applier running: this form keeps what was received and not yet applied.
-    keep = [
-        "STOP REPLICA IO_THREAD;",
-        "START REPLICA SQL_THREAD;",
-        f"CHANGE REPLICATION SOURCE TO SOURCE_USER = {text(source.account)}, SOURCE_PASSWORD = {password};",
-        "START REPLICA;",
-    ]
-    lines, files = _sql(number, change, wait=True)
-    files[f"sql/keep-{number}.sql"] = ("\n".join(keep) + "\n").encode()
-    # Asked again here: a server that was down when the plan was made may follow already, and to point it anew would
-    # throw away what it has received.
-    follows = "SELECT CONCAT(host, ' ', user) FROM performance_schema.replication_connection_configuration"
-    lines = [
-        lines[0],
-        f'follows=$(sql -N -B -e "{follows}")',
-        f'if [ "$follows" = {quote(f"{source.address} {source.account}")} ]; then',
-        f"sql <{paths.STAGING}/sql/keep-{number}.sql",
-        "else",
-        *lines[1:],
-        "fi",
-    ]
-    if not step.clone:
-        return lines, files
-    name = f"sql/clone-{number}.sql"
-    clone = [
-        "SET GLOBAL super_read_only = OFF;",
-        f"SET GLOBAL clone_valid_donor_list = {text(f'{source.address}:{source.port}')};",
-        (
-            f"CLONE INSTANCE FROM {text(source.account)}@{text(source.address)}:{source.port}"
-            f" IDENTIFIED BY {password} REQUIRE SSL;"
-        ),
-    ]
-    # CLONE ends with a restart of MySQL, which ends the session too: what counts is what the server says afterwards.
-    done = "SELECT state = 'Completed' FROM performance_schema.clone_status"
-    copy = [
-        "until_true 60 'MySQL to answer' mysql_answers",
-        # Asked again here: a server that was down when the plan was made may have data, and CLONE throws that away.
-        'executed=$(sql -N -B -e "SELECT @@GLOBAL.gtid_executed")',
-        'if [ -z "$executed" ]; then',
-        f"sql <{paths.STAGING}/{name} || true",
-        "until_true 120 'MySQL to answer after the copy' mysql_answers",
-        f'[ "$(sql -N -B -e "{done}")" = 1 ]',
-        "fi",
-    ]
-    return [*copy, *lines], {**files, name: ("\n".join(clone) + "\n").encode()}
 
 
 def _release(step: PutRelease) -> tuple[list[str], Files]:

@@ -6,16 +6,18 @@ from typing import assert_never
 
 from colonnade.facts import (
     AccountFact,
+    AgentFact,
+    ClaimFact,
+    ContractFact,
     DatabaseFact,
     DirectoryFact,
     EtcdFact,
     EtcdMemberFact,
     Facts,
     FileFact,
-    ReplicaFact,
     UnitFact,
 )
-from colonnade.paths import ETCD_UNIT
+from colonnade.paths import AGENT_UNIT, ETCD_UNIT, MYSQL_UNIT
 from colonnade.render import DatabaseRole, Desired
 from colonnade.rollout.steps import (
     ActivateRelease,
@@ -24,7 +26,6 @@ from colonnade.rollout.steps import (
     ChangeUnit,
     DaemonReload,
     Drain,
-    FollowSource,
     InitialiseDatabase,
     InstallPackages,
     LeaveCluster,
@@ -35,15 +36,20 @@ from colonnade.rollout.steps import (
     PrepareSchema,
     PromoteMember,
     PutFile,
+    PutProgram,
     PutRelease,
     Ready,
     RecordManifest,
     RemoveFile,
     RemoveMember,
+    RemoveProgram,
     RemoveRelease,
     SealMember,
     SetVariables,
     Step,
+    Switchover,
+    WaitForPrimary,
+    WaitWell,
 )
 from colonnade.rollout.units import STATIC, loaded_configuration
 
@@ -52,12 +58,25 @@ def after_plan(facts: Mapping[str, Facts], plan: Plan, desired: Mapping[str, Des
     """Return the facts that a plan to what is desired leaves behind if all goes well."""
     now = dict(facts)
     for machine, step in plan.steps:
-        now[machine] = after(now[machine], step, desired[machine])
+        now = after(now, machine, step, desired)
     return now
 
 
-def after(facts: Facts, step: Step, desired: Desired) -> Facts:  # noqa: C901, PLR0911, PLR0912  one branch for each kind of step
-    """Return the facts that a step leaves behind."""
+def after(facts: Mapping[str, Facts], machine: str, step: Step, desired: Mapping[str, Desired]) -> dict[str, Facts]:
+    """Return the facts that a step on a machine leaves behind; what is written to the primary is everywhere."""
+    match step:
+        case PrepareSchema():
+            return {
+                name: _prepared(fact, step) if name in desired and desired[name].database is not None else fact
+                for name, fact in facts.items()
+            }
+        case Switchover():
+            return {**facts, **_switched(facts, machine, desired)}
+        case _:
+            return {**facts, machine: _after_here(facts[machine], step, desired[machine])}
+
+
+def _after_here(facts: Facts, step: Step, desired: Desired) -> Facts:  # noqa: C901, PLR0911, PLR0912  one branch for each
     match step:
         case InstallPackages(packages):
             return replace(facts, packages={**facts.packages, **dict.fromkeys(packages, "new")}, half_installed=False)
@@ -81,17 +100,6 @@ def after(facts: Facts, step: Step, desired: Desired) -> Facts:  # noqa: C901, P
             return _after_unit(facts, step, desired)
         case SetVariables(settings):
             return replace(facts, database=_set(facts.database, settings))
-        case PrepareSchema(schema, accounts):
-            made = {account.name: AccountFact(account.name, account.digest) for account in accounts}
-            database = replace(
-                facts.database,
-                schemas=facts.database.schemas | {schema},
-                accounts={**facts.database.accounts, **made},
-            )
-            return replace(facts, database=database)
-        case FollowSource(source):
-            replica = ReplicaFact(source.address, source.account, "Yes", "Yes", 0.0, "")
-            return replace(facts, database=replace(facts.database, replica=replica))
         case PutRelease(release):
             return replace(facts, releases=facts.releases | {release.identity})
         case Migrate(identity):
@@ -112,6 +120,14 @@ def after(facts: Facts, step: Step, desired: Desired) -> Facts:  # noqa: C901, P
             return replace(facts, etcd=_changed(facts.etcd, step))
         case LeaveCluster():
             return _stopped(facts, EtcdFact())
+        case PutProgram(program):
+            return replace(facts, programs=facts.programs | {program.identity})
+        case RemoveProgram(identity):
+            return replace(facts, programs=facts.programs - {identity})
+        case WaitForPrimary():
+            return replace(facts, agent=_leads(facts.agent, desired.node))
+        case WaitWell() | PrepareSchema() | Switchover():
+            return facts
         case _:
             assert_never(step)
 
@@ -129,13 +145,44 @@ def _after_unit(facts: Facts, step: ChangeUnit, desired: Desired) -> Facts:
         units={**facts.units, unit.name: now},
         loaded={**facts.loaded, unit.name: loaded_configuration(unit)},
     )
-    if unit.name == "mysql.service" and step.action in {"start", "restart"}:
+    if unit.name == MYSQL_UNIT and step.action in {"start", "restart"}:
         return replace(changed, database=_started(facts.database, desired.database))
+    if unit.name == AGENT_UNIT:
+        return replace(changed, agent=replace(facts.agent, ran=True, answers=True, node=desired.node))
     if unit.name == ETCD_UNIT:
         cluster = desired.etcd.cluster if desired.etcd else ()
         listed = facts.etcd.members or tuple(EtcdMemberFact(name, peer) for name, peer in cluster)
         return replace(changed, etcd=replace(facts.etcd, data=True, answers=True, leader="known", members=listed))
     return changed
+
+
+def _prepared(facts: Facts, step: PrepareSchema) -> Facts:
+    made = {account.name: AccountFact(account.name, account.digest) for account in step.accounts}
+    database = facts.database
+    schemas, accounts = database.schemas | {step.schema}, {**database.accounts, **made}
+    return replace(facts, database=replace(database, schemas=schemas, accounts=accounts))
+
+
+def _leads(agent: AgentFact, node: str) -> AgentFact:
+    """Lead, as the contract says, in a later term."""
+    before = agent.contract
+    term, revision = (before.term + 1, before.revision + 1) if before else (1, 1)
+    contract = ContractFact(node, term, revision=revision)
+    claim = ClaimFact(node, term, alive=True)
+    return replace(agent, answers=True, node=node, serves_primary=True, etcd=True, contract=contract, claim=claim)
+
+
+def _switched(facts: Mapping[str, Facts], machine: str, desired: Mapping[str, Desired]) -> dict[str, Facts]:
+    """Lead on another server; which one the agents say, so that this is one that may be."""
+    old = facts[machine]
+    name = next(name for name, each in desired.items() if each.database is not None and name != machine)
+    new = facts[name]
+    agent = _leads(replace(new.agent, contract=old.agent.contract), desired[name].node)
+    copied = replace(new.database, schemas=old.database.schemas, accounts=old.database.accounts)
+    return {
+        machine: replace(old, agent=replace(old.agent, serves_primary=False)),
+        name: replace(new, agent=agent, database=copied),
+    }
 
 
 def _stopped(facts: Facts, etcd: EtcdFact) -> Facts:

@@ -1,16 +1,19 @@
 """Facts and what should be, to a plan: ordered stages of steps, each with its reason.
 
-The order: everything that disturbs nobody, on all machines at once; etcd's members; the primary's accounts, then the
-replicas; the migration; then what reloads or restarts a redundant part, one machine after the other,
-each well before the next: MySQL's replicas before the primary, servers (drained first) before balancers.
+The order: everything that disturbs nobody, on all machines at once; etcd's members; the agents, until a server leads;
+the ways to MySQL; schema, accounts and settings; then what reloads or restarts a redundant part, one machine after the
+other, each well before the next: MySQL's replicas before the primary, which hands over first, and after the migration
+servers (drained first) before balancers.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from colonnade.database import primary_of
 from colonnade.facts import Facts
 from colonnade.render import Desired, Unit, Wave
+from colonnade.rollout.agents import agent_stages
 from colonnade.rollout.base import base_steps, manifest
-from colonnade.rollout.database import primary_steps, replica_steps
+from colonnade.rollout.database import database_stages
 from colonnade.rollout.etcd import etcd_stages
 from colonnade.rollout.safety import check, warnings
 from colonnade.rollout.steps import ActivateRelease, ChangeUnit, Drain, Migrate, Plan, Ready, Stage, Step
@@ -21,6 +24,7 @@ __all__ = ["manifest", "plan"]
 
 BACKENDS = ("app", "static", "app_unchecked", "static_unchecked")
 READY_SECONDS = 60
+HAPROXY = "haproxy.service"
 
 
 def plan(topology: Topology, desired: Mapping[str, Desired], facts: Mapping[str, Facts]) -> Plan:
@@ -40,13 +44,16 @@ def plan(topology: Topology, desired: Mapping[str, Desired], facts: Mapping[str,
         }
         for machine in topology.machines
     }
+    later = _later(needs, topology)
     stages = [
         Stage("everything that disturbs nobody", everything),
         *etcd_stages(topology, desired, facts, needs),
-        *_database_restarts(topology, desired, needs),
-        *_roles(topology, desired, facts),
-        *_servers(topology, desired, facts, needs),
-        *_balancers(topology, desired, needs),
+        *agent_stages(topology, desired, facts, needs),
+        *_ways_to_mysql(topology, needs, desired),
+        *database_stages(topology, desired, facts, needs),
+        *_migration(topology, desired, facts),
+        *_servers(topology, desired, facts, later),
+        *_balancers(topology, desired, later),
     ]
     work = (Stage(s.title, {m: steps for m, steps in s.work.items() if steps}, s.interrupts) for s in stages)
     return Plan(tuple(stage for stage in work if stage.work), warnings(topology, facts))
@@ -55,7 +62,7 @@ def plan(topology: Topology, desired: Mapping[str, Desired], facts: Mapping[str,
 _Needs = Mapping[str, Mapping[str, Need | None]]
 
 
-def _unit_steps(units: tuple[Unit, ...], needs: Mapping[str, Need | None]) -> Iterator[Step]:
+def _unit_steps(units: Iterable[Unit], needs: Mapping[str, Need | None]) -> Iterator[ChangeUnit]:
     for unit in units:
         need = needs[unit.name]
         if need is not None:
@@ -66,26 +73,37 @@ def _in_wave(desired: Desired, *waves: Wave) -> tuple[Unit, ...]:
     return tuple(unit for unit in desired.units if unit.wave in waves)
 
 
-def _database_restarts(topology: Topology, desired: Mapping[str, Desired], needs: _Needs) -> Iterator[Stage]:
-    for machine in (*topology.replicas, topology.primary):
-        steps = tuple(_unit_steps(_in_wave(desired[machine.name], Wave.DATABASE), needs[machine.name]))
-        alone = "MySQL's primary takes no writes for some seconds" if machine == topology.primary else ""
-        yield Stage(f"MySQL on {machine.name}", {machine.name: steps}, alone if steps else "")
+def _ways_to_mysql(topology: Topology, needs: _Needs, desired: Mapping[str, Desired]) -> Iterator[Stage]:
+    """Have each server's HAProxy know of all servers before the primary moves; a reload costs no connection."""
+    for machine in topology.servers:
+        step = tuple(step for step in _haproxy(desired[machine.name], needs[machine.name]) if step.action == "reload")
+        yield Stage(f"the way to MySQL on {machine.server}", {machine.name: step})
 
 
-def _roles(topology: Topology, desired: Mapping[str, Desired], facts: Mapping[str, Facts]) -> Iterator[Stage]:
-    primary = topology.primary
-    yield Stage("the primary", {primary.name: tuple(primary_steps(desired[primary.name], facts[primary.name]))})
-    replicas = {
-        machine.name: tuple(replica_steps(desired[machine.name], facts[machine.name], facts[primary.name]))
-        for machine in topology.replicas
+def _haproxy(desired: Desired, needs: Mapping[str, Need | None]) -> Iterator[ChangeUnit]:
+    return _unit_steps((unit for unit in desired.units if unit.name == HAPROXY), needs)
+
+
+def _later(needs: _Needs, topology: Topology) -> _Needs:
+    """Leave out the reloads that come before MySQL's stages."""
+    early = {machine.name for machine in topology.servers}
+    return {
+        machine: {
+            unit: None if machine in early and unit == HAPROXY and need and need.action == "reload" else need
+            for unit, need in units.items()
+        }
+        for machine, units in needs.items()
     }
-    yield Stage("the replicas", replicas)
-    app = desired[primary.name].app
-    if app is not None and app.migrate and app.release.identity not in facts[primary.name].migrated:
+
+
+def _migration(topology: Topology, desired: Mapping[str, Desired], facts: Mapping[str, Facts]) -> Iterator[Stage]:
+    """Run it where the primary is, or was when the plan was made: the machine's HAProxy knows the way."""
+    machine = primary_of(topology, facts)
+    app = desired[machine.name].app
+    migrated = {release for server in topology.servers for release in facts[server.name].migrated}
+    if app is not None and app.migrate and app.release.identity not in migrated:
         why = "once for each release, before any server turns to it"
-        step = Migrate(app.release.identity, app.migrate, why)
-        yield Stage("the migration", {primary.name: (step,)})
+        yield Stage("the migration", {machine.name: (Migrate(app.release.identity, app.migrate, why),)})
 
 
 def _servers(

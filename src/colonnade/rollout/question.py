@@ -11,7 +11,6 @@ APPLY_WAIT_SECONDS = 120
 def question_for(topology: Topology, machine: Machine, desired: Desired, *, wait: bool) -> Question:
     """Return the question whose answer ``plan`` compares with ``desired``."""
     app = topology.stack.app
-    host = f"[{machine.address}]" if ":" in machine.address else machine.address
     return Question(
         files=tuple(Wanted(file.path, file.sha256, show=not file.secret) for file in desired.all_files),
         directories=tuple(directory.path for directory in desired.directories),
@@ -21,9 +20,10 @@ def question_for(topology: Topology, machine: Machine, desired: Desired, *, wait
         database=desired.database is not None,
         variables=tuple(sorted(desired.database.settings)) if desired.database else (),
         etcd=True,
+        agent=True,
         proxy=True,
         ports=desired.ports,
         wait_seconds=APPLY_WAIT_SECONDS if wait else 0,
-        nginx=(f"http://{host}:{NGINX_PORT}/.colonnade/nginx", topology.www) if machine.server else None,
+        nginx=(f"http://{machine.host}:{NGINX_PORT}/.colonnade/nginx", topology.www) if machine.server else None,
         app=(app.health, topology.www) if machine.server else None,
     )

@@ -3,8 +3,12 @@
 from colonnade import paths
 from colonnade.render.web import APP_START
 
-OUR_UNITS = ("colonnade-app.service",)
-PACKAGED_UNITS = ("nginx.service", "mysql.service", "knot.service", "haproxy.service", paths.ETCD_UNIT)
+OUR_UNITS = (paths.APP_UNIT, paths.AGENT_UNIT)
+PACKAGED_UNITS = ("nginx.service", paths.MYSQL_UNIT, "knot.service", "haproxy.service", paths.ETCD_UNIT)
+
+_ERRANT = paths.AGENT_ERRANT
+SAVED = f"{paths.MYSQL_DATA}.errant"
+"""Where saved transactions are kept when all else of the stack goes."""
 
 
 def removal_script(*, data: bool) -> str:
@@ -38,9 +42,11 @@ def removal_script(*, data: bool) -> str:
         # Units that were there before us get their own files back, and go on with them.
         *(f"systemctl cat {unit} >/dev/null 2>&1 && systemctl enable -q --now {unit}" for unit in PACKAGED_UNITS),
         f"! getent passwd {paths.APP_USER} >/dev/null || userdel {paths.APP_USER}",
-        f"rm -rf {paths.MYSQL_DATA} {paths.MYSQL_DATA}.new" if data else ":",
+        f"rm -rf {paths.MYSQL_DATA} {paths.MYSQL_DATA}.*" if data else ":",
         # What etcd holds is about a stack that is no more; data are MySQL's.
         f"rm -rf {paths.ETCD_DATA} {paths.ETCD_JOIN} {paths.ETCD_JOINED}",
+        # Transactions that the agent saved as SQL are data, too.
+        *(() if data else (f"[ ! -d {_ERRANT} ] || {{ mkdir -p {SAVED} && cp -a {_ERRANT}/. {SAVED}/; }} || exit 1",)),
         f"rm -rf {paths.STATE}",
         "exit 0",
     ]

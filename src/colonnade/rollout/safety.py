@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 
+from colonnade.database import database_of, founded
 from colonnade.errors import ColonnadeError, RefusedError
 from colonnade.etcd import cluster_of, members_explained
 from colonnade.facts import Facts
 from colonnade.gtid import GtidSet
-from colonnade.paths import ETCD_DATA, ETCD_JOINED
+from colonnade.paths import ETCD_DATA, ETCD_JOINED, MYSQL_DATA
 from colonnade.render import Desired, platform_of
-from colonnade.topology import Machine, Topology
+from colonnade.topology import AGENT_PORT, Machine, Topology
 
 OURS = frozenset({"etcd", "haproxy", "knotd", "mysqld", "nginx"})
 
@@ -18,20 +19,25 @@ def check(topology: Topology, desired: Mapping[str, Desired], facts: Mapping[str
     """Refuse what cannot be done, or could lose data.
 
     Raises:
-        RefusedError: another server than the file's first is the primary, or a replica has what the primary lacks.
+        RefusedError: the primary was taken out of the file; a data directory would be made where one is set aside; or the
+            agents would begin with a server that lacks what another has.
         ColonnadeError: another program holds a port that is needed.
 
     """
     for machine in topology.machines:
         _ports(machine, desired[machine.name], facts[machine.name])
-    _primary(topology, facts)
-    _errant(topology, facts)
+        _data_set_aside(machine, desired[machine.name], facts[machine.name])
+    _primary_stays(topology, facts)
+    if not founded(facts):
+        _primary(topology, facts)
+        _errant(topology, facts)
 
 
 def _ports(machine: Machine, desired: Desired, facts: Facts) -> None:
     everywhere = {"*", "0.0.0.0", "::", machine.address}  # noqa: S104  compared with, not bound to
     for address, port, program in facts.listeners:
-        if port in desired.ports and address in everywhere and program not in OURS:
+        ours = program in OURS or (program, port) == ("python3", AGENT_PORT)
+        if port in desired.ports and address in everywhere and not ours:
             raise ColonnadeError(
                 f"port {port} is in use by {program or 'another program'}",
                 where=machine.name,
@@ -40,8 +46,31 @@ def _ports(machine: Machine, desired: Desired, facts: Facts) -> None:
             )
 
 
+def _data_set_aside(machine: Machine, desired: Desired, facts: Facts) -> None:
+    """Refuse to make an empty database while an agent has put the data beside, or was cut off in doing so."""
+    database = facts.database
+    if desired.database is not None and not database.initialised and database.aside:
+        raise RefusedError(
+            f"{MYSQL_DATA} holds no database, but {', '.join(database.aside)} does",
+            where=machine.name,
+            do=f"If a copy is under way (colonnade status), wait for it. Else move the right one to {MYSQL_DATA}, or move"
+            " them away from there. Nothing was changed.",
+        )
+
+
+def _primary_stays(topology: Topology, facts: Mapping[str, Facts]) -> None:
+    """Refuse to go on without the primary: another one takes over first."""
+    database = database_of(topology, facts)
+    if database.contract is not None and database.primary is None:
+        raise RefusedError(
+            f"{database.contract.primary} is the primary of MySQL, and no server of the file is called so",
+            do="With the file as it was: colonnade db switchover --to NAME, of a server that stays; then apply again."
+            " Nothing was changed.",
+        )
+
+
 def _primary(topology: Topology, facts: Mapping[str, Facts]) -> None:
-    """Refuse to obey the file, whose first server is the primary, if the data's primary is another."""
+    """Refuse to begin with the file's first server, if the data's primary is another."""
     wanted = facts[topology.primary.name].database
     for machine in topology.replicas:
         database = facts[machine.name].database
@@ -67,6 +96,7 @@ def _primary(topology: Topology, facts: Mapping[str, Facts]) -> None:
 
 
 def _errant(topology: Topology, facts: Mapping[str, Facts]) -> None:
+    """Refuse to begin with the file's first server, if another has what it lacks."""
     primary = facts[topology.primary.name].database
     for machine in topology.replicas:
         database = facts[machine.name].database

@@ -87,7 +87,7 @@ finish() {{
   if [ "$code" != 0 ]; then
     printf 'failed\\t%s\\t%s\\n' "$at" "$(tail -c 6000 {_LOG} 2>/dev/null | base64 | tr -d '\\n')"
   fi
-  rm -rf {paths.STAGING}/files {paths.STAGING}/sql {paths.STAGING}/release
+  rm -rf {paths.STAGING}/files {paths.STAGING}/sql {paths.STAGING}/release {paths.STAGING}/program
   exit "$code"
 }}
 trap finish EXIT

@@ -3,7 +3,8 @@
 from difflib import unified_diff as _unified
 from typing import Any
 
-from colonnade.rollout.steps import Plan, PutFile, Step, describe
+from colonnade.rollout.describe import describe
+from colonnade.rollout.steps import Plan, PutFile, Step
 
 
 def unified_diff(step: PutFile) -> str:

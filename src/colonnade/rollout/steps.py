@@ -1,10 +1,10 @@
-"""One change each, as data, with the reason for it; ``script`` carries them out, ``effects`` says what they change."""
+"""One change each, as data, with its reason: ``script`` carries it out, ``effects`` and ``describe`` say what it does."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from colonnade.render import Account, Directory, File, Release, Source, Unit, User
+from colonnade.render import Account, Directory, File, Program, Release, Unit, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +103,6 @@ class PrepareSchema:
     schema: str
     accounts: tuple[Account, ...]
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class FollowSource:
-    """Have MySQL replicate from the primary; ``clone`` copies the primary's data first, if the server is empty."""
-
-    source: Source
-    why: str
-    clone: bool = False
-    only_start: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +215,46 @@ class LeaveCluster:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class PutProgram:
+    """Unpack a version of the agent's program."""
+
+    program: Program
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveProgram:
+    """Take away a version of the agent's program that no agent runs any more."""
+
+    program: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForPrimary:
+    """Wait until a server leads and its clients are in; asked on any machine."""
+
+    seconds: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitWell:
+    """Wait until the machine's server is as good as it will be: it follows, has caught up, and is waited for."""
+
+    seconds: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Switchover:
+    """Have another server become the primary; done on the primary's machine, whose agent knows who may."""
+
+    seconds: int
+    why: str
+
+
 Step = (
     InstallPackages
     | AddUser
@@ -237,7 +267,6 @@ Step = (
     | ChangeUnit
     | SetVariables
     | PrepareSchema
-    | FollowSource
     | PutRelease
     | Migrate
     | ActivateRelease
@@ -250,6 +279,11 @@ Step = (
     | PromoteMember
     | RemoveMember
     | LeaveCluster
+    | PutProgram
+    | RemoveProgram
+    | WaitForPrimary
+    | WaitWell
+    | Switchover
 )
 
 
@@ -279,61 +313,3 @@ class Plan:
         return tuple(
             (machine, step) for stage in self.stages for machine, steps in stage.work.items() for step in steps
         )
-
-
-def describe(step: Step) -> str:  # noqa: PLR0911, PLR0912, C901  one line for each kind of step
-    """Say in a few words what a step does."""
-    match step:
-        case InstallPackages(packages, suite):
-            what = " ".join(packages) or "what an interrupted installation left"
-            return f"install {what}{f' from {suite}' if suite else ''}"
-        case AddUser(user):
-            return f"add user {user.name}"
-        case MakeDirectory(directory):
-            return f"make {directory.path}"
-        case PutFile(file):
-            return f"put {file.path}{' (its content is secret)' if file.secret else ''}"
-        case RemoveFile(path):
-            return f"remove {path}"
-        case RecordManifest(entries):
-            return f"record {len(entries)} managed files"
-        case DaemonReload():
-            return "have systemd read its units"
-        case InitialiseDatabase():
-            return "make MySQL's data directory"
-        case ChangeUnit(unit, action):
-            return f"{action} {unit.name}"
-        case SetVariables(settings):
-            return f"set {', '.join(f'{name} = {value}' for name, value in settings.items())} in MySQL"
-        case PrepareSchema(schema, accounts):
-            names = ", ".join(account.name for account in accounts)
-            return f"make schema {schema}" + (f" and accounts {names}" if names else "")
-        case FollowSource(source, _, clone, only_start):
-            if only_start:
-                return f"start replication from {source.server}"
-            return f"replicate from {source.server}{', whose data is copied first if there is none' if clone else ''}"
-        case PutRelease(release, build):
-            return f"{'build' if build else 'unpack'} release {release.identity}"
-        case Migrate(release):
-            return f"migrate the database for release {release}"
-        case ActivateRelease(release):
-            return f"turn to release {release}"
-        case RemoveRelease(release):
-            return f"remove release {release}"
-        case Drain(server):
-            return f"drain {server}"
-        case Ready(server):
-            return f"put {server} back"
-        case PermitMember(_, _, cluster, new):
-            names = ", ".join(name for name, _ in cluster)
-            return f"let etcd start as {'one of the first members' if new else 'a new member'} with {names}"
-        case SealMember():
-            return "take back the leave to start etcd with empty data"
-        case AddMember(name):
-            return f"add {name} to etcd, without a vote yet"
-        case PromoteMember(name):
-            return f"give {name} its vote in etcd"
-        case RemoveMember(name):
-            return f"remove {name} from etcd"
-        case LeaveCluster():
-            return "stop etcd and remove its data"
