@@ -22,6 +22,9 @@ GENERATION = f"{STATE}/generation"
 """Names the last apply, so that two at once notice each other."""
 LOCK = "/run/colonnade.lock"
 
+DRILL = f"{STATE}/drill"
+"""While a drill runs: its clients' program, and what they wrote down."""
+
 MYSQL_DATA = "/var/lib/mysql-colonnade"
 """Our own data directory: one that the package, or somebody else, made is never touched."""
 MYSQL_SOCKET = "/run/mysqld/mysqld.sock"
@@ -46,6 +49,13 @@ ETCD_JOIN = "/var/lib/etcd/colonnade.join"
 """The leave to start with empty data, and which cluster that is for; taken back once the member is one."""
 ETCD_JOINED = "/var/lib/etcd/colonnade.joined"
 """Says that this machine was a member once: if its data is gone, it must be removed and added anew."""
+
+AGENT_PROGRAMS = "/usr/local/lib/colonnade/agent"
+"""One directory per version of the agent's program, named by its digest."""
+AGENT_COMMAND = "/usr/local/sbin/colonnade-agent"
+AGENT_CERTIFICATE = f"{TLS}/agent.crt"
+AGENT_KEY = f"{TLS}/agent.key"
+AGENT_UNIT = "colonnade-agent.service"
 
 NGINX_CONFIG = "/etc/nginx/nginx.conf"
 KNOT_CONFIG = "/etc/knot/knot.conf"

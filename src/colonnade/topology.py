@@ -23,6 +23,7 @@ LOCAL_REPLICA_PORT = 3307
 DNS_PORT = 53
 ETCD_CLIENT_PORT = 2379
 ETCD_PEER_PORT = 2380
+AGENT_PORT = 2382
 
 ETCD_SIZES = ((5, 5), (3, 3), (1, 1))
 """Machines, and how many members of etcd that many run: an even number tolerates no more than one fewer does."""
