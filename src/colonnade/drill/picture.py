@@ -12,12 +12,17 @@ from colonnade.drill.gap import Gap
 WIDTH = 1000
 LEFT = 110
 RIGHT = 20
-CHART_TOP = 100
+CHART_TOP = 128
+GAP_LINE = 114
+"""Where the gap is marked: above the bars, which would hide it."""
+LEGEND = 64
 CHART_HEIGHT = 150
 LANE_HEIGHT = 22
 LANE_STEP = 28
 CHARACTER = 6.6
 """Width of a character of the picture's text at its usual size, about."""
+FOOT = 58
+"""Below the lanes: the axis, and what the colours mean."""
 TICKS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 MOST_TICKS = 12
 
@@ -34,13 +39,14 @@ _DARK = {
 
 
 def _colours(of: Mapping[str, str]) -> str:
-    """Return the rules that depend on the mode; written out, since not every program knows a style sheet's variables."""
+    """Return the rules that depend on the mode; written out, since not every program knows variables in style."""
     fills = ("paper", "good", "bad", "fault", "primary", "replica", "other", "moving")
     return " ".join(
         (
             f"text {{ fill: {of['ink']}; }}",
             f".dim {{ fill: {of['dim']}; }} .edgetext {{ fill: {of['edge']}; }} .gaptext {{ fill: {of['bad']}; }}",
             f".axis {{ stroke: {of['axis']}; }} .edge {{ stroke: {of['edge']}; }} .gapline {{ stroke: {of['bad']}; }}",
+            f".whole {{ stroke: {of['dim']}; }}",
             f".silent {{ stroke: {of['other']}; }}",
             *(f".{name} {{ fill: {of[name]}; }}" for name in fills),
             ".in { fill: #ffffff; }",
@@ -52,11 +58,13 @@ STYLE = f"""
 svg {{ color-scheme: light dark; }}
 text {{ font: 12px system-ui, "DejaVu Sans", sans-serif; }}
 .title {{ font-size: 17px; font-weight: 600; }}
-.axis {{ stroke-width: 1; }} .edge {{ stroke-width: 1.5; stroke-dasharray: 5 3; }} .gapline {{ stroke-width: 2; }}
+.axis {{ stroke-width: 1; }} .whole {{ stroke-width: 1.5; stroke-dasharray: 2 3; }} .edge {{ stroke-width: 1.5; stroke-dasharray: 5 3; }} .gapline {{ stroke-width: 2; }}
 .silent {{ fill: none; stroke-dasharray: 3 3; }}
 {_colours(_LIGHT)}
 @media (prefers-color-scheme: dark) {{ {_colours(_DARK)} }}
 """
+
+MEANING = {"serves": "primary", "follows": "replica", "between the two": "moving", "silent or down": "silent"}
 
 SERVES = frozenset({"protected", "alone"})
 FOLLOWS = frozenset({"standby", "following"})
@@ -110,10 +118,10 @@ class Picture:
 
 def draw(picture: Picture) -> str:
     """Return the SVG document."""
-    height = _lanes_top() + LANE_STEP * len(picture.lanes) + 40
+    height = _lanes_top() + LANE_STEP * len(picture.lanes) + FOOT
+    size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
-        f' role="img" aria-label="{escape(picture.title)}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(picture.title)}">',
         f"<title>{escape(picture.title)}</title>",
         f"<style>{STYLE}</style>",
         f'<rect class="paper" width="{WIDTH}" height="{height}"/>',
@@ -121,6 +129,7 @@ def draw(picture: Picture) -> str:
         *_fault(picture, height),
         *_axes(picture, height),
         *_bars(picture),
+        *_whole(picture, height),
         *_gap(picture),
         *_lanes(picture),
         "</svg>",
@@ -129,7 +138,7 @@ def draw(picture: Picture) -> str:
 
 
 def _lanes_top() -> int:
-    return CHART_TOP + CHART_HEIGHT + 34
+    return CHART_TOP + CHART_HEIGHT + 40
 
 
 def _x(picture: Picture, at: float) -> float:
@@ -145,7 +154,8 @@ def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
     return f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" class="{kind}"/>'
 
 
-def _box(x: float, y: float, width: float, height: float, kind: str, title: str = "") -> str:
+def _box(x: float, y: float, size: tuple[float, float], kind: str, title: str = "") -> str:
+    width, height = size
     shape = f'<rect x="{x:g}" y="{y:g}" width="{max(width, 0.5):g}" height="{max(height, 0):g}" class="{kind}"'
     return f"{shape}><title>{escape(title)}</title></rect>" if title else f"{shape}/>"
 
@@ -157,24 +167,27 @@ def _head(picture: Picture) -> Iterator[str]:
 
 def _fault(picture: Picture, height: int) -> Iterator[str]:
     begin, end = (_x(picture, at) for at in picture.fault)
-    bottom = height - 36
-    yield _box(begin, CHART_TOP - 10, end - begin, bottom - CHART_TOP + 10, "fault")
-    yield _line(begin, CHART_TOP - 10, begin, bottom, "edge")
-    yield _text(begin + 4, CHART_TOP - 14, "fault begins", "edgetext")
-    yield _line(end, CHART_TOP - 10, end, bottom, "edge")
+    bottom = height - FOOT + 4
+    yield _box(begin, GAP_LINE - 22, (end - begin, bottom - GAP_LINE + 22), "fault")
+    yield _line(begin, GAP_LINE - 22, begin, bottom, "edge")
+    yield _text(begin + 4, GAP_LINE - 27, "fault begins", "edgetext")
+    yield _line(end, GAP_LINE - 22, end, bottom, "edge")
     close = end - begin < CHARACTER * len("fault begins  ")
-    yield _text(end + 4, CHART_TOP - 14 - (14 if close else 0), "mended", "edgetext")
+    yield _text(end + 4, GAP_LINE - 27 - (14 if close else 0), "mended", "edgetext")
+
+
+def _whole(picture: Picture, height: int) -> Iterator[str]:
     if picture.redundant is not None and picture.redundant > picture.fault[0]:
         x = _x(picture, picture.redundant)
-        yield _line(x, CHART_TOP - 10, x, bottom, "axis")
+        yield _line(x, CHART_TOP, x, height - FOOT + 4, "whole")
         seconds = picture.redundant - picture.fault[0]
         anchor = "end" if x > WIDTH - RIGHT - 180 else "start"
         shift = -4 if anchor == "end" else 4
-        yield _text(x + shift, bottom + 30, f"whole again after {seconds:.1f} s", "dim", anchor)
+        yield _text(x + shift, CHART_TOP + CHART_HEIGHT + 30, f"whole again after {seconds:.1f} s", "dim", anchor)
 
 
 def _axes(picture: Picture, height: int) -> Iterator[str]:
-    bottom, foot = CHART_TOP + CHART_HEIGHT, height - 36
+    bottom, foot = CHART_TOP + CHART_HEIGHT, height - FOOT + 4
     yield _line(LEFT, bottom, WIDTH - RIGHT, bottom, "axis")
     length = picture.end - picture.begin
     step = next((tick for tick in TICKS if length / tick <= MOST_TICKS), TICKS[-1])
@@ -188,10 +201,18 @@ def _axes(picture: Picture, height: int) -> Iterator[str]:
     most = _most(picture)
     yield _text(LEFT - 8, CHART_TOP + 10, f"{most}", "dim", "end")
     yield _text(LEFT - 8, bottom, "0", "dim", "end")
-    yield _box(WIDTH - RIGHT - 330, 58, 9, 9, "good")
-    yield _text(WIDTH - RIGHT - 316, 67, picture.good)
-    yield _box(WIDTH - RIGHT - 130, 58, 9, 9, "bad")
-    yield _text(WIDTH - RIGHT - 116, 67, picture.bad)
+    yield from _legend(WIDTH - RIGHT, LEGEND, ((picture.good, "good"), (picture.bad, "bad")))
+    yield from _legend(WIDTH - RIGHT, height - 8, (*MEANING.items(),))
+
+
+def _legend(right: float, y: float, entries: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Say what colours mean, in a row that ends at ``right``."""
+    x = right - sum(CHARACTER * len(text) + 32 for text, _ in entries)
+    for text, kind in entries:
+        x += 18
+        yield _box(x, y - 9, (9, 9), kind)
+        yield _text(x + 14, y, text, "dim")
+        x += CHARACTER * len(text) + 14
 
 
 def _most(picture: Picture) -> int:
@@ -211,24 +232,24 @@ def _bars(picture: Picture) -> Iterator[str]:
         when = f"{bar.at - picture.fault[0]:+.1f} s"
         if bar.good:
             tall = bar.good / most * CHART_HEIGHT
-            yield _box(x, bottom - tall, width, tall, "good", f"{when}: {bar.good} {picture.good}")
+            yield _box(x, bottom - tall, (width, tall), "good", f"{when}: {bar.good} {picture.good}")
         if bar.bad:
-            yield _box(x, bottom + 2, width, min(20.0, 3.0 + bar.bad), "bad", f"{when}: {bar.bad} {picture.bad}")
+            yield _box(x, bottom + 2, (width, min(20.0, 3.0 + bar.bad)), "bad", f"{when}: {bar.bad} {picture.bad}")
 
 
 def _gap(picture: Picture) -> Iterator[str]:
     if picture.gap is None:
         return
     begin, end = _x(picture, picture.gap.begin), _x(picture, picture.gap.end)
-    y = CHART_TOP + CHART_HEIGHT / 2
-    yield _line(begin, y, end, y, "gapline")
+    yield _line(begin, GAP_LINE, end, GAP_LINE, "gapline")
     for x in (begin, end):
-        yield _line(x, y - 6, x, y + 6, "gapline")
+        yield _line(x, GAP_LINE - 5, x, GAP_LINE + 5, "gapline")
     text = f"{picture.gap.seconds:.2f} s without a write" + ("" if picture.gap.ended else ", and no end")
-    wide = CHARACTER * len(text)
-    middle = min(max((begin + end) / 2, LEFT + wide / 2), WIDTH - RIGHT - wide / 2)
-    yield _box(middle - wide / 2 - 4, y - 27, wide + 8, 18, "paper")
-    yield _text(middle, y - 13, text, "gaptext", "middle")
+    wide = CHARACTER * len(text) + 8
+    if end + wide < WIDTH - RIGHT:
+        yield _text(end + 8, GAP_LINE + 4, text, "gaptext")
+    else:
+        yield _text(begin - 8, GAP_LINE + 4, text, "gaptext", "end")
 
 
 def _lanes(picture: Picture) -> Iterator[str]:
@@ -239,8 +260,8 @@ def _lanes(picture: Picture) -> Iterator[str]:
             begin, end = _x(picture, span.begin), _x(picture, span.end)
             kind = _kind(span.text)
             title = f"{lane.name} {span.text}, {span.begin - picture.fault[0]:+.1f} s to"
-            yield _box(begin, y, end - begin, LANE_HEIGHT, kind, f"{title} {span.end - picture.fault[0]:+.1f} s")
-            if end - begin > CHARACTER * len(span.text) + 8:
+            yield _box(begin, y, (end - begin, LANE_HEIGHT), kind, f"{title} {span.end - picture.fault[0]:+.1f} s")
+            if end - begin > CHARACTER * len(span.text) + 12:
                 yield _text(begin + 5, y + 15, span.text, "dim" if kind == "silent" else "in")
 
 

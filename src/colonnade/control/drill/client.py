@@ -13,6 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -85,10 +86,8 @@ def connector(where: dict[str, Any], patience: float) -> Callable[[], Any]:
 
 def close(connection: Any) -> None:
     """Close at once; a farewell might block."""
-    try:
+    with suppress(Exception):
         connection._force_close()  # noqa: SLF001
-    except Exception:  # noqa: BLE001, S110  it is given up in any case
-        pass
 
 
 def reason(error: BaseException) -> str:

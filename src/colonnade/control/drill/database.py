@@ -14,8 +14,8 @@ from colonnade.control.drill.records import directory_for, write_raw, write_resu
 from colonnade.control.drill.rows import Tables
 from colonnade.control.drill.watch import Watch, node_of
 from colonnade.control.observe import ask, everywhere
-from colonnade.drill import Cast, Course, Fault, Load, Part
-from colonnade.drill.database import Result, Wanted, judge, parse_events
+from colonnade.drill import Cast, Fault, Load, Part
+from colonnade.drill.database import Evidence, Result, Wanted, judge, parse_events
 from colonnade.drill.database.events import Log
 from colonnade.drill.fault import obstacles
 from colonnade.errors import ColonnadeError, UsageError
@@ -120,7 +120,6 @@ async def drill(ground: Ground, fault: Fault, told: Progress) -> Drilled:
         notes = await _clocks(ground)
         primary = ground.topology.machine(cast[Part.PRIMARY][0])
         tables = Tables(ground.remote, ground.topology)
-        directory = directory_for(ground.private, fault.name, datetime.now(UTC))
         await tables.make(primary)
         try:
             await _installed(ground)
@@ -134,9 +133,11 @@ async def drill(ground: Ground, fault: Fault, told: Progress) -> Drilled:
             )
             course, failed = await rehearse(fault, stage, Clients(ground, watch), told)
             told.say("comparing what was acknowledged with what is there")
-            result = await _judged(ground, watch, fault, cast, course, tables, [*notes, *failed], directory)
+            directory = directory_for(ground.private, fault.name, datetime.now(UTC))
+            evidence = await _evidence(ground, watch, tables, directory)
         finally:
             await _cleared(ground, watch, tables)
+        result = judge(fault, cast, course, evidence, [*notes, *failed])
         write_result(directory, result)
         return Drilled(result, directory)
 
@@ -194,16 +195,7 @@ async def _installed(ground: Ground) -> None:
         raise error
 
 
-async def _judged(
-    ground: Ground,
-    watch: Watch,
-    fault: Fault,
-    cast: Cast,
-    course: Course,
-    tables: Tables,
-    notes: list[str],
-    directory: Path,
-) -> Result:
+async def _evidence(ground: Ground, watch: Watch, tables: Tables, directory: Path) -> Evidence:
     events = await clients.of_all(ground.remote, ground.topology.servers)
     write_raw(directory, events, watch.text)
     primary = _leading(ground, watch)
@@ -216,7 +208,7 @@ async def _judged(
     log = Log(())
     for text in events.values():
         log |= parse_events(text)
-    return judge(fault, cast, course, log, watch.samples, ground.wanted, rows, replicas, notes)
+    return Evidence(log, watch.samples, ground.wanted, rows, replicas)
 
 
 def _leading(ground: Ground, watch: Watch) -> Machine | None:

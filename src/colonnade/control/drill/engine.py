@@ -1,4 +1,4 @@
-"""The course of every drill: prepare, work, break, hold, mend, wait until all is whole, end; mended whatever happens."""
+"""The course of every drill: prepare, work, break, hold, mend (whatever happens), wait until all is whole, end."""
 
 import asyncio
 import time

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from importlib import resources
 from shlex import join
+from typing import Self
 
 from colonnade import paths
 from colonnade.drill.database.cluster import Sample, Wanted, holds, newest, parse_samples, troubles
@@ -15,7 +16,6 @@ from colonnade.topology import AGENT_PORT, Machine
 
 EVERY_SECONDS = 0.2
 AGAIN_SECONDS = 0.5
-LOOK_SECONDS = 0.1
 
 
 def node_of(machine: Machine) -> str:
@@ -40,8 +40,9 @@ class Watch:
         self._tasks: list[asyncio.Task[None]] = []
         self._lines: list[str] = []
         self._newest: dict[str, Sample] = {}
+        self._heard = asyncio.Event()
 
-    async def __aenter__(self) -> "Watch":
+    async def __aenter__(self) -> Self:
         program = resources.files("colonnade.control.drill").joinpath("sampler.py").read_bytes()
         self._tasks = [asyncio.create_task(self._follow(machine, program)) for machine in self._machines]
         return self
@@ -61,6 +62,7 @@ class Watch:
         self._lines.append(line)
         for sample in parse_samples(line):
             self._newest[sample.node] = sample
+        self._heard.set()
 
     @property
     def text(self) -> str:
@@ -88,8 +90,9 @@ class Watch:
 
     async def until_whole(self, seconds: float) -> list[str]:
         """Wait until the cluster is whole, or the time is over; return what is wrong then."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        while (wrong := self.troubles) and loop.time() < deadline:
-            await asyncio.sleep(LOOK_SECONDS)
-        return wrong
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.troubles:
+                    self._heard.clear()
+                    await self._heard.wait()
+        return self.troubles

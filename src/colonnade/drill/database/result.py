@@ -43,27 +43,30 @@ class Result:
         return f"{self.fault.name}: {outcome}, {self.verdict.gap.seconds:.2f} s without a write"
 
 
-def judge(
-    fault: Fault,
-    cast: Cast,
-    course: Course,
-    log: Log,
-    samples: Sequence[Sample],
-    wanted: Wanted,
-    primary: Rows,
-    replicas: Mapping[str, Rows],
-    notes: Sequence[str] = (),
-) -> Result:
+@dataclass(frozen=True)
+class Evidence:
+    """What a verdict rests on: what clients wrote down, what agents said, and what is there at the end."""
+
+    log: Log
+    samples: tuple[Sample, ...]
+    wanted: Wanted
+    primary: Rows
+    replicas: Mapping[str, Rows]
+
+
+def judge(fault: Fault, cast: Cast, course: Course, evidence: Evidence, notes: Sequence[str] = ()) -> Result:
     """Put everything together and say whether the drill was passed."""
-    found = check(log, primary, replicas)
+    log, samples = evidence.log, evidence.samples
+    found = check(log, evidence.primary, evidence.replicas)
     gap = longest_gap(log.acknowledged, course.began, course.settled)
-    since = redundant_since([each for each in samples if each.at <= course.settled], wanted, course.began)
+    until = [each for each in samples if each.at <= course.settled]
+    since = redundant_since(until, evidence.wanted, course.began)
     after_end = None if since is None else max(0.0, since - course.healed)
     reasons = [*found.reasons, *unfit(fault.limits, gap, after_end)]
     if fault.warns and not warned(samples, fault.warns, course.began):
         reasons.append(f"no agent warned of {fault.warns}")
     verdict = Verdict(tuple(reasons), gap, None if since is None else since - course.began, after_end)
-    return Result(fault, cast, course, log, tuple(samples), found, verdict, tuple(notes))
+    return Result(fault, cast, course, log, samples, found, verdict, tuple(notes))
 
 
 def document(result: Result) -> dict[str, Any]:

@@ -18,7 +18,7 @@ CREATE TABLE {WRITES} (
 );
 CREATE TABLE {COUNTER} (name VARCHAR(20) PRIMARY KEY, value BIGINT UNSIGNED NOT NULL);
 INSERT INTO {COUNTER} VALUES ('increments', 0);
-"""
+"""  # noqa: S608  names of our own
 """Nothing is unique but the number: a write that was applied twice is to be seen, not refused."""
 
 DROP = f"DROP TABLE IF EXISTS {WRITES}, {COUNTER};"
