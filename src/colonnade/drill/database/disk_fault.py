@@ -58,7 +58,7 @@ FAULTS = (
         prepare=(
             Do(Part.STANDBY, PREPARE),
             Await(Part.STANDBY, WHOLE, seconds=90.0),
-            Do(Part.STANDBY, f"{paths.AGENT_COMMAND} switchover --to $STANDBY_NODE --seconds 30"),
+            Do(Part.STANDBY, f'{paths.AGENT_COMMAND} switchover --to "$STANDBY_NODE" --seconds 30'),
             Await(Part.STANDBY, LEADING, seconds=30.0),
             Await(Part.STANDBY, WHOLE, seconds=60.0),
         ),
