@@ -233,6 +233,7 @@ def own() -> str:
         (paths.ETCD_DATA, "etcd's data directory, on its members"),
         (paths.ETCD_JOINED, "this machine was a member of etcd: with empty data it must be added anew"),
         (paths.ETCD_JOIN, "while a member starts for the first time: that it may, and in which cluster"),
+        (paths.DRILL, "while a drill runs: its clients' program, and what they wrote down"),
         (paths.MYSQL_DATA, "MySQL's data directory; one that was there before is never touched"),
     )
     return table(("Path", "What it is"), ((f"`{path}`", what) for path, what in rows))

@@ -91,26 +91,18 @@ def status(node: str, state: str, **fields: Any) -> dict[str, Any]:
     }
 
 
-def told(node: str, at: float) -> dict[str, Any] | None:
+def told(node: str, at: float) -> dict[str, Any]:
     """Return what a node's agent says so many seconds after the fault."""
-    if node == "lb1":
-        return status(node, "witness")
-    if at < 0.1:
-        return status(node, "protected" if node == "web1" else "standby")
+    if node == "lb1" or at < 0.1:
+        return status(node, {"lb1": "witness", "web1": "protected", "web2": "standby"}[node])
     after = {"primary": "web2", "term": 4, "standbys": [], "acks": 0}
-    if node == "web1":
-        if at < 1.0:
-            return status(node, "down")
-        return status(node, "fenced", **after) if at < 5.0 else status(node, "standby", **after)
-    if at < 0.35:
-        return status(node, "claiming")
-    if at < DOWN:
-        return status(node, "opening", **after)
-    return (
-        status(node, "alone", **after)
-        if at < 6.2
-        else status(node, "protected", **after | {"standbys": ["web1"], "acks": 1})
-    )
+    whole = after | {"standbys": ["web1"], "acks": 1}
+    course: dict[str, list[tuple[float, str, dict[str, Any]]]] = {
+        "web1": [(1.0, "down", {}), (5.0, "fenced", after), (99.0, "standby", after)],
+        "web2": [(0.35, "claiming", {}), (DOWN, "opening", after), (6.2, "alone", after), (99.0, "protected", whole)],
+    }
+    state, fields = next((state, fields) for until, state, fields in course[node] if at < until)
+    return status(node, state, **fields)
 
 
 def sample_lines() -> str:

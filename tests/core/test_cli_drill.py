@@ -2,18 +2,18 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from drilled import evidence, log, result, rows
+from tests.core.drilled import evidence, log, result, rows
 
+from colonnade.adapters.private import PrivateDirectory
 from colonnade.cli.drill import as_document, show_drills, together
 from colonnade.cli.main import run
 from colonnade.control.drill.database import Drilled
 from colonnade.control.drill.records import directory_for, write_raw, write_result
-from colonnade.adapters.private import PrivateDirectory
 from colonnade.drill.database import FAULTS, Rows
-from datetime import UTC, datetime
 
 STACK = """name = "shop"
 domain = "shop.example"

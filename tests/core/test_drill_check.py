@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from drilled import BEGIN, log, rows, write
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.core.drilled import BEGIN, log, rows, write
 
 from colonnade.drill import Gap, Limits, longest_gap, series, unfit
 from colonnade.drill.database import FAULTS, Kind, Log, Outcome, Rows, check, parse_events, parse_rows
@@ -119,8 +119,8 @@ def test_limits_are_kept_or_said() -> None:
         "1.50 s without a write; at most 1 s is allowed",
         "full redundancy took 61 s; at most 60 s is allowed",
     ]
-    assert "did not come back" in list(unfit(limits, Gap(0, 1), None))[0]
-    assert "no write succeeded any more" in list(unfit(Limits(), Gap(0, 9, ended=False), 0))[0]
+    assert "did not come back" in next(iter(unfit(limits, Gap(0, 1), None)))
+    assert "no write succeeded any more" in next(iter(unfit(Limits(), Gap(0, 9, ended=False), 0)))
 
 
 def test_of_several_runs_the_median_has_a_limit_of_its_own() -> None:

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import pytest
-from drilled import CAST
+from tests.core.drilled import CAST
 
 from colonnade.control.drill import carry_out, engine
 from colonnade.control.drill.carry_out import Stage
-from colonnade.drill import Await, Cable, Do, Fault, Limits, Load, Part, Pause, Power
+from colonnade.drill import Act, Await, Cable, Do, Fault, Limits, Load, Part, Pause, Power
 from colonnade.errors import ColonnadeError, UnreachableError
 from colonnade.ports import Result
 from colonnade.spec import parse
@@ -41,9 +41,13 @@ class World:
     failing: dict[str, ColonnadeError] = field(default_factory=dict)
     times: dict[str, int] = field(default_factory=dict)
     troubled: bool = False
+    broken: asyncio.Event = field(default_factory=asyncio.Event)
+    said: list[str] = field(default_factory=list)
 
     def _do(self, what: str) -> None:
         self.done.append(what)
+        if what == "web2: break":
+            self.broken.set()
         for part, error in self.failing.items():
             if part in what and self.times.setdefault(part, 1_000_000) > 0:
                 self.times[part] -= 1
@@ -91,10 +95,10 @@ class World:
         return not self.troubled
 
     def say(self, text: str) -> None:
-        return
+        self.said.append(text)
 
     def machine(self, machine: str, text: str) -> None:
-        return
+        self.said.append(f"{machine}: {text}")
 
 
 def stage(world: World, *, in_lab: bool = True, seen: Callable[[str, str], bool] = lambda *_: True) -> Stage:
@@ -157,8 +161,7 @@ def test_a_drill_that_is_interrupted_is_mended() -> None:
 
     async def interrupted() -> None:
         drill = asyncio.create_task(engine.rehearse(_held(), stage(world), world, world))
-        while "web2: break" not in world.done:
-            await asyncio.sleep(0.01)
+        await world.broken.wait()
         drill.cancel()
         await drill
 
@@ -191,11 +194,11 @@ def test_a_stack_that_does_not_become_whole_is_not_waited_for_forever() -> None:
     assert course.settled - course.healed < 2
 
 
-def act(world: World, *acts: carry_out.Act, **options: object) -> None:
+def act(world: World, *acts: Act, **options: object) -> None:
     asyncio.run(_acts(world, acts, options))
 
 
-async def _acts(world: World, acts: tuple[carry_out.Act, ...], options: dict[str, object]) -> None:
+async def _acts(world: World, acts: tuple[Act, ...], options: dict[str, object]) -> None:
     await carry_out.all_of(stage(world, **options), acts)  # type: ignore[arg-type]
 
 

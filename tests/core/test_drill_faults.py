@@ -5,9 +5,9 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from drilled import CAST
+from tests.core.drilled import CAST
 
-from colonnade.drill import Await, Cable, Do, Fault, Part, Power
+from colonnade.drill import Await, Cable, Cast, Do, Fault, Part, Power
 from colonnade.drill.act import describe
 from colonnade.drill.database import FAULTS
 from colonnade.drill.database.cluster import CLONING, LEADING, WHOLE
@@ -68,7 +68,7 @@ def test_what_is_pulled_is_put_back(fault: Fault) -> None:
             on: next(act for act in reversed(fault.heal) if isinstance(act, pulled) and act.on == on) for on in gone
         }
         for act in state.values():
-            assert act.carries if isinstance(act, Cable) else act.runs  # type: ignore[union-attr]
+            assert act.carries if isinstance(act, Cable) else act.runs
 
 
 @every_fault
@@ -118,7 +118,7 @@ def test_cables_and_power_are_refused_on_machines_with_addresses() -> None:
 
 
 def test_a_part_that_nobody_plays_is_named() -> None:
-    alone = {part: machines for part, machines in CAST.items() if part is not Part.STANDBY}
+    alone: Cast = {part: machines for part, machines in CAST.items() if part is not Part.STANDBY}
     assert obstacles(FAULTS["standby-cable"], alone, in_lab=True) == "nobody is the standby here"
     assert obstacles(FAULTS["mysqld-killed"], alone, in_lab=True) == ""
     named_in_script = replace(FAULTS["switchover"], inject=(Do(Part.PRIMARY, "ping $STANDBY"),))

@@ -9,7 +9,7 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import split
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -30,7 +30,7 @@ class Cursor:
         self._server = server
         self._answer: list[tuple[Any, ...]] = []
 
-    def __enter__(self) -> "Cursor":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -38,7 +38,7 @@ class Cursor:
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> None:
         self._server.said(statement)
-        verb = statement.split()[0]
+        verb = statement.split(maxsplit=1)[0]
         if verb == "INSERT":
             self._server.rows.append((len(self._server.rows) + 1, *parameters))
         elif "SELECT 1" in statement:
@@ -129,8 +129,9 @@ def test_every_kind_and_outcome_is_one_that_the_checker_knows() -> None:
 
 
 def test_a_client_writes_down_what_it_does_and_connects_anew_after_an_error(out: tuple[client.Out, Path]) -> None:
-    servers = iter([RuntimeError(2003, "refused"), Server(), Server()])
-    stop, seen = threading.Event(), []
+    servers: Iterator[Server | Exception] = iter([RuntimeError(2003, "refused"), Server(), Server()])
+    stop = threading.Event()
+    seen: list[Server] = []
 
     def connect() -> Any:
         server = next(servers, None)
@@ -241,7 +242,7 @@ def test_a_sampler_prints_what_a_drill_reads() -> None:
     assert "long" not in line
 
 
-def test_a_sampler_of_an_agent_that_is_not_there_says_so(tmp_path: Path) -> None:
+def test_a_sampler_of_an_agent_that_is_not_there_says_so() -> None:
     nobody = sampler.Agent.__new__(sampler.Agent)
     nobody._connection, nobody._port, nobody._tls = None, 9, None  # type: ignore[assignment]  # noqa: SLF001
     assert nobody.status() is None

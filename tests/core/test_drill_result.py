@@ -5,7 +5,20 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
-from drilled import BEGIN, CAST, COURSE, DOWN, WANTED, evidence, log, result, rows, sample_lines, samples, status
+from tests.core.drilled import (
+    BEGIN,
+    CAST,
+    COURSE,
+    DOWN,
+    WANTED,
+    evidence,
+    log,
+    result,
+    rows,
+    sample_lines,
+    samples,
+    status,
+)
 
 from colonnade.drill import Bar, Gap, Lane, Picture, Span, draw
 from colonnade.drill.database import FAULTS, Rows, judge, parse_samples, redundant_since, troubles

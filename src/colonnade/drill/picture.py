@@ -58,7 +58,9 @@ STYLE = f"""
 svg {{ color-scheme: light dark; }}
 text {{ font: 12px system-ui, "DejaVu Sans", sans-serif; }}
 .title {{ font-size: 17px; font-weight: 600; }}
-.axis {{ stroke-width: 1; }} .whole {{ stroke-width: 1.5; stroke-dasharray: 2 3; }} .edge {{ stroke-width: 1.5; stroke-dasharray: 5 3; }} .gapline {{ stroke-width: 2; }}
+.axis {{ stroke-width: 1; }}
+.whole {{ stroke-width: 1.5; stroke-dasharray: 2 3; }}
+.edge {{ stroke-width: 1.5; stroke-dasharray: 5 3; }} .gapline {{ stroke-width: 2; }}
 .silent {{ fill: none; stroke-dasharray: 3 3; }}
 {_colours(_LIGHT)}
 @media (prefers-color-scheme: dark) {{ {_colours(_DARK)} }}
