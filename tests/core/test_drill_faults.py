@@ -72,9 +72,9 @@ def test_what_is_pulled_is_put_back(fault: Fault) -> None:
 
 
 @every_fault
-def test_rules_of_the_packet_filter_are_taken_away(fault: Fault) -> None:
-    adds = {act.on for act in fault.inject if isinstance(act, Do) and "table inet" in act.script}
-    ends = {act.on for act in fault.heal if isinstance(act, Do) and "delete table" in act.script}
+def test_rules_of_routing_are_taken_away(fault: Fault) -> None:
+    adds = {act.on for act in fault.inject if isinstance(act, Do) and "blackhole" in act.script}
+    ends = {act.on for act in fault.heal if isinstance(act, Do) and "rule del" in act.script}
     assert adds <= ends
 
 

@@ -1,4 +1,9 @@
-"""Connections that are cut one by one by a packet filter on a machine: the rest of it is reached as before."""
+"""Connections that are cut one by one on a machine: the rest of it is reached as before.
+
+By rules of policy routing, which every Linux has: packets that match go nowhere, and nobody is told. What a server
+answers is what is dropped, on its way in and on its way out: so no conversation goes on, and none begins, in either
+direction, and every new connection waits as if the cable were out.
+"""
 
 from collections.abc import Iterable
 
@@ -7,42 +12,59 @@ from colonnade.drill.database.limits import NOTHING, STANDBY_LOST
 from colonnade.drill.fault import Fault, Limits, Load
 from colonnade.topology import ETCD_CLIENT_PORT, ETCD_PEER_PORT, MYSQL_PORT
 
-TABLE = "inet colonnade_drill"
-"""A packet filter's table of the drill's own; the firewall's rules are not touched."""
+FAMILIES = "-4 -6"
+OURS = 1
+LOCAL = 10
+"""Preferences of rules. That for the machine's own addresses is 0, and nothing comes before it unless it is moved."""
+
+MOVED = f"""
+set -eu
+for family in {FAMILIES}; do
+  if ip $family rule add pref {LOCAL} lookup local; then ip $family rule del pref 0; fi
+done
+"""
+HEALED = f"""
+for family in {FAMILIES}; do
+  ip $family rule | grep -q '^{LOCAL}:' || continue
+  ip $family rule add pref 0 lookup local 2>/dev/null || :
+  while ip $family rule del pref {OURS} 2>/dev/null; do :; done
+  ip $family rule del pref {LOCAL}
+done
+"""
+FAMILY = "case $PRIMARY in *:*) family=-6;; *) family=-4;; esac\n"
 
 
-def drop(on: Part, rules: Iterable[str], *, first: str = "", incoming: bool = True) -> Do:
-    """Drop the packets that a rule matches, without telling the other end; ``first`` is shell that comes before."""
-    hooks = ("input", "output") if incoming else ("output",)
-    each = " ".join(f"{rule} drop;" for rule in rules)
-    chains = "".join(
-        f"  chain {hook} {{ type filter hook {hook} priority -300; policy accept; {each} }}\n" for hook in hooks
-    )
-    return Do(
-        on,
-        f"set -eu\ncommand -v nft >/dev/null || {{ echo 'nft is not installed' >&2; exit 1; }}\n{first}"
-        f"nft -f - <<RULES\ntable {TABLE}\ndelete table {TABLE}\ntable {TABLE} {{\n{chains}}}\nRULES",
-    )
+def drop(on: Part, rules: Iterable[str], before: str) -> Do:
+    """Drop what matches one of the rules, which begin with the family of addresses; ``before`` is shell."""
+    added = "".join(f"ip {rule} blackhole\n" for rule in rules)
+    return Do(on, f"{MOVED}{before}{added}")
 
 
 def pass_again(on: Part) -> Do:
-    """Take the drill's table away, if it is there."""
-    return Do(on, f"nft delete table {TABLE} 2>/dev/null || :")
+    """Take the drill's rules away, if they are there."""
+    return Do(on, HEALED)
 
 
-ETCD = tuple(f"tcp {end} {{ {ETCD_CLIENT_PORT}, {ETCD_PEER_PORT} }}" for end in ("dport", "sport"))
-"""Packets to and from etcd's members, the machine's own included."""
+CUT_REPLICATION = drop(
+    Part.STANDBY,
+    [f'"$family" rule add pref {OURS} {way} "$PRIMARY" ipproto tcp sport {MYSQL_PORT}' for way in ("from", "to")],
+    FAMILY,
+)
 
+CUT_ETCD = f"""{MOVED}for family in {FAMILIES}; do
+  if ip $family rule | grep -q '^{LOCAL}:'; then
+    ip $family rule add pref {OURS} ipproto tcp sport {ETCD_CLIENT_PORT}-{ETCD_PEER_PORT} blackhole
+  fi
+done
+"""
+"""Drop what etcd's members answer, the machine's own included."""
 
-def mysql_of(address: str) -> tuple[str, ...]:
-    """Match MySQL's packets to and from an address, which the shell knows."""
-    family = f"$(case {address} in *:*) echo ip6;; *) echo ip;; esac)"
-    return tuple(
-        f"{family} {end} {address} tcp {port} {MYSQL_PORT}" for end in ("daddr", "saddr") for port in ("dport", "sport")
-    )
+RECEIVER_PORT = f"""port=$(ss -Htnp state established dst "$PRIMARY" dport = :{MYSQL_PORT} | awk '/mysqld/ {{
+  sub(/.*:/, "", $3); print $3; exit
+}}')
+[ -n "$port" ] || {{ echo "the receiver has no connection to $PRIMARY" >&2; exit 1; }}
+"""
 
-
-CUT_REPLICATION = drop(Part.STANDBY, mysql_of("$PRIMARY"))
 HEAL_REPLICATION: tuple[Act, ...] = (pass_again(Part.STANDBY),)
 
 FAULTS = (
@@ -56,7 +78,7 @@ FAULTS = (
     Fault(
         "primary-without-etcd",
         "the primary is cut off from etcd alone",
-        inject=(drop(Part.PRIMARY, ETCD),),
+        inject=(Do(Part.PRIMARY, CUT_ETCD),),
         heal=(pass_again(Part.PRIMARY),),
         hold=15.0,
         # Its standbys confirm it while the claim lasts; a change of primary in order is fine, too.
@@ -65,7 +87,7 @@ FAULTS = (
     Fault(
         "standby-without-etcd",
         "the standby is cut off from etcd alone",
-        inject=(drop(Part.STANDBY, ETCD),),
+        inject=(Do(Part.STANDBY, CUT_ETCD),),
         heal=(pass_again(Part.STANDBY),),
         limits=NOTHING,
     ),
@@ -76,10 +98,8 @@ FAULTS = (
             # What the receiver's connection sends is dropped: commits arrive, their acknowledgements do not.
             drop(
                 Part.STANDBY,
-                (f"tcp sport {{ $ports }} tcp dport {MYSQL_PORT}",),
-                first='ports=$(ss -Htnp state established dst "$PRIMARY" | awk \'/mysqld/ { sub(/.*:/, "", $3);'
-                " print $3 }' | paste -sd, -)\n",
-                incoming=False,
+                [f'"$family" rule add pref {OURS} ipproto tcp sport "$port" dport {MYSQL_PORT}'],
+                f"{FAMILY}{RECEIVER_PORT}",
             ),
             Pause(0.3),
             # A receiver that connects anew says that it has them already, so nobody sends or acknowledges them again.
