@@ -245,6 +245,7 @@ def own() -> str:
             paths.AGENT_ERRANT,
             "transactions that were acknowledged to nobody, saved as SQL; `destroy` keeps them with the data",
         ),
+        (paths.DRILL, "while a drill runs: its clients' program, and what they wrote down"),
         (paths.MYSQL_DATA, "MySQL's data directory; one that was there before is never touched"),
     )
     return table(("Path", "What it is"), ((f"`{path}`", what) for path, what in rows))

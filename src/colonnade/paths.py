@@ -22,6 +22,9 @@ GENERATION = f"{STATE}/generation"
 """Names the last apply, so that two at once notice each other."""
 LOCK = "/run/colonnade.lock"
 
+DRILL = f"{STATE}/drill"
+"""While a drill runs: its clients' program, and what they wrote down."""
+
 MYSQL_DATA = "/var/lib/mysql-colonnade"
 """Our own data directory: one that the package, or somebody else, made is never touched."""
 MYSQL_SOCKET = "/run/mysqld/mysqld.sock"

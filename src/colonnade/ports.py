@@ -41,6 +41,26 @@ class Remote(Protocol):
         ...
 
 
+class Hardware(Protocol):
+    """Cables and power of machines, by the machine's name."""
+
+    async def cut(self, name: str) -> None:
+        """Pull the network cable."""
+        ...
+
+    async def heal(self, name: str) -> None:
+        """Put the network cable back."""
+        ...
+
+    async def kill(self, name: str) -> None:
+        """Cut the power without warning."""
+        ...
+
+    async def start(self, name: str) -> None:
+        """Put the power back on and wait until the machine can be reached."""
+        ...
+
+
 class Progress(Protocol):
     """Tells a person what goes on."""
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench import figures, generated
+from bench import failover, figures, generated
 from bench.figures import Report, Series, ratio
 
 from colonnade.facts import parse as parse_facts
@@ -15,7 +15,7 @@ from colonnade.topology import resolve
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["apply_noop", "plan_scale", "throughput", "up"])
+@pytest.mark.parametrize("name", ["apply_noop", "failover", "plan_scale", "throughput", "up"])
 def test_every_benchmark_says_what_it_does_and_takes_the_options_that_all_have(name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"bench.{name}", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -68,3 +68,24 @@ def test_recorded_facts_of_a_stack_in_place_leave_nothing_to_plan() -> None:
     assert len(facts["lb1"].proxy) == 3 * len(generated.BACKENDS)
     bare = {machine.name: generated.bare_facts() for machine in topology.machines}
     assert plan(topology, generated.rendered(topology), bare)
+
+
+def test_failover_reports_median_worst_and_what_must_never_be() -> None:
+    drills = [
+        {
+            "fault": {"name": "switchover"},
+            "gap": {"seconds": seconds},
+            "redundant": {"after_begin": 2.0},
+            "writes": {"lost": lost},
+            "reads": {"vanished": []},
+            "cast": {"the primary": ["web1"], "etcd's leader": [leader]},
+            "directory": "drills/one",
+        }
+        for seconds, lost, leader in ((0.2, [], "lb1"), (0.3, [], "web1"), (1.2, ["web1.0:7"], "lb1"))
+    ]
+    gaps, worst, whole = failover.series("switchover", drills)
+    assert (gaps.median, gaps.goal, gaps.missed) == (0.3, 0.4, False)
+    assert (worst.values, worst.goal, worst.missed) == ((1.2,), 1.0, True)
+    assert whole.values == (2.0, 2.0, 2.0)
+    assert failover.broken(drills) == ["switchover: 1 writes lost (drills/one)"]
+    assert failover.leaders(drills) == "lb1 2 times, web1 (the primary) 1 times"
