@@ -18,7 +18,8 @@ ANSWER_SECONDS = 1.0
 def condensed(status: dict[str, Any]) -> dict[str, Any]:
     """Return what a drill wants to know of a status document."""
     kept = {
-        key: status.get(key) for key in ("state", "reason", "action", "serves", "claim", "clone", "warnings", "etcd")
+        key: status.get(key)
+        for key in ("state", "reason", "action", "serves", "claim", "clone", "warnings", "etcd", "wanted")
     }
     contract, mysql = status.get("contract"), status.get("mysql")
     if contract is not None:
