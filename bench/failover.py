@@ -6,7 +6,6 @@ may be lost in any of them: one that is makes this end with 1, whatever the goal
 for each round of an event. --fault NAME (may be repeated) measures only that one.
 """
 
-import argparse
 import json
 import subprocess
 from collections import Counter
@@ -81,7 +80,7 @@ def main() -> int:
     """Measure and report."""
     parser = figures.options(__doc__, runs=10)
     parser.add_argument("--fault", action="append", choices=sorted(EVENTS), metavar="NAME", help="only this event")
-    options: argparse.Namespace = parser.parse_args()
+    options = parser.parse_args()
     report = Report("failover")
     wrong: list[str] = []
     with copied(own_store=False) as example:

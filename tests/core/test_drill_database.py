@@ -15,6 +15,7 @@ from tests.core.test_drill_engine import topology
 from colonnade.adapters.private import PrivateDirectory
 from colonnade.control.drill import database, engine
 from colonnade.control.drill.database import Drilled, Ground
+from colonnade.drill import Part
 from colonnade.drill.database import FAULTS
 from colonnade.errors import ColonnadeError, UsageError
 from colonnade.ports import Result
@@ -111,7 +112,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rehearsed(machines: Machines, directory: Path, name: str = "mysqld-killed") -> Drilled:
-    ground = Ground(topology(), machines, PrivateDirectory(directory, "shop"), None, wanted_acks=1)
+    ground = Ground(topology(), machines, PrivateDirectory(directory, "shop"), None)
     fault = FAULTS[name]
     short = type(fault)(fault.name, fault.words, fault.inject, fault.heal, hold=0.2, limits=fault.limits)
     return asyncio.run(database.drill(ground, short, machines))
@@ -122,7 +123,7 @@ def test_a_drill_that_costs_nothing_is_passed_and_leaves_nothing_behind(tmp_path
     found = rehearsed(machines, tmp_path)
     assert found.result.verdict.reasons == ()
     assert found.result.found.acknowledged > 20
-    assert found.result.cast[database.Part.PRIMARY] == ("web1",)
+    assert found.result.cast[Part.PRIMARY] == ("web1",)
     assert json.loads((found.directory / "result.json").read_text())["passed"] is True
     said = "\n".join(machines.commands)
     assert "--kill-whom=main --signal=SIGKILL mysql.service" in said

@@ -64,6 +64,16 @@ def test_what_is_wrong_is_said(node: str, changes: dict[str, object], said: str)
     assert said in wrong(**{node: replace(now()[node], **changes)})  # type: ignore[arg-type]
 
 
+def test_what_an_agent_was_told_to_have_counts_as_far_as_there_are_servers() -> None:
+    told = {"founder": "web1", "standbys": 2, "acks": 2, "strict": False}
+    primary = sample("web1", 1.0, status("web1", "protected") | {"wanted": told})
+    assert primary.wanted == (2, 2)
+    assert wrong(web1=primary) == ""
+    assert "acks = 0" in wrong(web1=replace(primary, acks=0))
+    three = replace(WANTED, servers=("web1", "web2", "web3"))
+    assert "acks = 1; it should be 2" in "\n".join(troubles(now(web1=primary), three))
+
+
 def test_a_sample_that_is_old_is_silence() -> None:
     old = newest((sample("web1", 1.0, status("web1", "protected")), sample("web1", 2.0, status("web1", "alone"))), 9.0)
     assert not old["web1"].answers

@@ -72,7 +72,7 @@ async def database(
         raise UsageError("name the faults to rehearse, or --all", do="See them: colonnade drill database --list")
     async with reached(file) as (topology, fleet):
         hardware = file.lab if file.stack.in_lab else None
-        ground = Ground(topology, fleet, file.private, hardware, wanted_acks=min(1, len(topology.replicas)))
+        ground = Ground(topology, fleet, file.private, hardware)
         chosen = _chosen(ground, faults)
         _agree(file, chosen, yes=yes)
         changed = [fault if hold is None else replace(fault, hold=hold) for fault in chosen]

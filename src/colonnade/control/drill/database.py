@@ -38,7 +38,6 @@ class Ground:
     remote: Remote
     private: PrivateDirectory
     hardware: Hardware | None
-    wanted_acks: int
 
     def obstacle(self, fault: Fault) -> str:
         """Say why a fault can never be rehearsed here, whoever is the primary; empty if it can."""
@@ -58,7 +57,7 @@ class Ground:
         """What the cluster is when it is whole."""
         servers = tuple(node_of(machine) for machine in self.topology.servers)
         nodes = tuple(node_of(machine) for machine in self.topology.machines)
-        return Wanted(nodes, servers, self.wanted_acks, min(self.wanted_acks, 1))
+        return Wanted(nodes, servers, acks=min(1, len(servers) - 1), standbys=min(2, len(servers) - 1))
 
 
 @dataclass(frozen=True)
@@ -134,10 +133,10 @@ async def drill(ground: Ground, fault: Fault, told: Progress) -> Drilled:
             course, failed = await rehearse(fault, stage, Clients(ground, watch), told)
             told.say("comparing what was acknowledged with what is there")
             directory = directory_for(ground.private, fault.name, datetime.now(UTC))
-            evidence = await _evidence(ground, watch, tables, directory)
+            evidence, unread = await _evidence(ground, watch, tables, directory)
         finally:
             await _cleared(ground, watch, tables)
-        result = judge(fault, cast, course, evidence, [*notes, *failed])
+        result = judge(fault, cast, course, evidence, [*notes, *failed, *unread])
         write_result(directory, result)
         return Drilled(result, directory)
 
@@ -195,7 +194,7 @@ async def _installed(ground: Ground) -> None:
         raise error
 
 
-async def _evidence(ground: Ground, watch: Watch, tables: Tables, directory: Path) -> Evidence:
+async def _evidence(ground: Ground, watch: Watch, tables: Tables, directory: Path) -> tuple[Evidence, list[str]]:
     events = await clients.of_all(ground.remote, ground.topology.servers)
     write_raw(directory, events, watch.text)
     primary = _leading(ground, watch)
@@ -204,11 +203,11 @@ async def _evidence(ground: Ground, watch: Watch, tables: Tables, directory: Pat
             "no server leads after the drill, so nobody can say what was lost",
             do=f"All that was seen is in {directory}; colonnade status",
         )
-    rows, replicas = await tables.read(primary)
+    rows, replicas, unread = await tables.read(primary)
     log = Log(())
     for text in events.values():
         log |= parse_events(text)
-    return Evidence(log, watch.samples, ground.wanted, rows, replicas)
+    return Evidence(log, watch.samples, ground.wanted, rows, replicas), unread
 
 
 def _leading(ground: Ground, watch: Watch) -> Machine | None:

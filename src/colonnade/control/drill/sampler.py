@@ -18,7 +18,8 @@ ANSWER_SECONDS = 1.0
 def condensed(status: dict[str, Any]) -> dict[str, Any]:
     """Return what a drill wants to know of a status document."""
     kept = {
-        key: status.get(key) for key in ("state", "reason", "action", "serves", "claim", "clone", "warnings", "etcd")
+        key: status.get(key)
+        for key in ("state", "reason", "action", "serves", "claim", "clone", "warnings", "etcd", "wanted")
     }
     contract, mysql = status.get("contract"), status.get("mysql")
     if contract is not None:
@@ -45,8 +46,9 @@ class Agent:
                     "127.0.0.1", self._port, timeout=ANSWER_SECONDS, context=self._tls
                 )
             self._connection.request("GET", "/status")
-            document: dict[str, Any] = json.loads(self._connection.getresponse().read())
-            return condensed(document)
+            response = self._connection.getresponse()
+            document: dict[str, Any] = json.loads(response.read())
+            return condensed(document) if response.status == http.client.OK else None
         except (OSError, http.client.HTTPException, ValueError, AttributeError):
             if self._connection is not None:
                 self._connection.close()

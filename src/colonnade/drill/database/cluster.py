@@ -19,7 +19,7 @@ SILENT = "silent"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the cluster is when it is whole: its servers, and what the contract must say at least."""
+    """What the cluster is when it is whole: its servers, and what the contract must say, if no agent says what."""
 
     nodes: tuple[str, ...]
     """Every machine's node: servers and witnesses."""
@@ -47,6 +47,8 @@ class Sample:
     contract_primary: str = ""
     acks: int = 0
     standbys: tuple[str, ...] = ()
+    wanted: tuple[int, int] | None = None
+    """Standbys and acks that the agent was told to have; None if it does not say."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -75,8 +77,13 @@ def sample(node: str, at: float, status: Mapping[str, Any] | None) -> Sample:
         contract_primary=str(contract.get("primary") or ""),
         acks=int(contract.get("acks") or 0),
         standbys=tuple(str(name) for name in contract.get("standbys") or ()),
+        wanted=_wanted(status.get("wanted")),
         warnings=tuple(str(text) for text in status.get("warnings") or ()),
     )
+
+
+def _wanted(said: Any) -> tuple[int, int] | None:
+    return (int(said["standbys"]), int(said["acks"])) if isinstance(said, Mapping) else None
 
 
 def parse_samples(text: str) -> tuple[Sample, ...]:
@@ -100,10 +107,12 @@ def troubles(samples: Mapping[str, Sample], wanted: Wanted) -> Iterator[str]:
     primary = samples[leading[0]]
     if primary.contract_primary != primary.node:
         yield f"the contract's primary is {primary.contract_primary or 'nobody'}, not {primary.node}"
-    if primary.acks < wanted.acks:
-        yield f"the contract says acks = {primary.acks}; it should be {wanted.acks}"
-    if len(primary.standbys) < wanted.standbys:
-        yield f"the contract lists {', '.join(primary.standbys) or 'no standby'}; {wanted.standbys} should be listed"
+    standbys, acks = primary.wanted or (wanted.standbys, wanted.acks)
+    standbys = min(standbys, len(wanted.servers) - 1)
+    if primary.acks < min(acks, standbys):
+        yield f"the contract says acks = {primary.acks}; it should be {min(acks, standbys)}"
+    if len(primary.standbys) < standbys:
+        yield f"the contract lists {', '.join(primary.standbys) or 'no standby'}; {standbys} should be listed"
     for node in wanted.servers:
         if node != primary.node and node in samples and samples[node].answers:
             yield from _replica(samples[node])

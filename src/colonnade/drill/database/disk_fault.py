@@ -45,8 +45,11 @@ if [ -L {paths.MYSQL_DATA} ]; then
   cp -a {SMALL}/data {ASIDE}
   rm {paths.MYSQL_DATA}
   mv {ASIDE} {paths.MYSQL_DATA}
-  systemctl start {MYSQL}
+elif [ ! -e {paths.MYSQL_DATA} ]; then
+  # The preparation was interrupted between its last two steps.
+  mv {ASIDE} {paths.MYSQL_DATA}
 fi
+systemctl start {MYSQL}
 rm -rf {ASIDE}
 if mountpoint -q {SMALL}; then umount -l {SMALL}; rmdir {SMALL}; fi
 """

@@ -27,7 +27,7 @@ FAULTS = (
         "mysql-upgraded",
         "what an upgrade of MySQL's package does on the primary: its scripts stop the unit, and start it a moment"
         " later",
-        # The package itself stays as it is: what its maintainer scripts do to the service is what matters here.
+        # The package itself stays as it is: what its maintainer scripts do to the unit (prerm, postinst) matters here.
         inject=(Do(Part.PRIMARY, f"deb-systemd-invoke stop {MYSQL}\nsleep 2\ndeb-systemd-invoke start {MYSQL}"),),
         heal=(started(Part.PRIMARY, MYSQL),),
         hold=2.0,

@@ -15,6 +15,11 @@ def signal(on: Part, unit: str, name: str) -> Do:
     return Do(on, f"systemctl kill --kill-whom=main --signal={name} {unit}")
 
 
+def resumed(on: Part, unit: str) -> Do:
+    """Let what stands still go on; one that was killed and started meanwhile does not mind."""
+    return Do(on, f"systemctl kill --kill-whom=main --signal=SIGCONT {unit} || :")
+
+
 def started(on: Part, unit: str) -> Do:
     """Make sure that a unit runs; one that runs already is left alone."""
     return Do(on, f"systemctl reset-failed {unit} 2>/dev/null || :\nsystemctl start --no-block {unit}")
@@ -41,15 +46,14 @@ FAULTS = (
         "mysqld-frozen",
         "the primary's mysqld stands still and its connections stay open: SIGSTOP, later SIGCONT",
         inject=(signal(Part.PRIMARY, MYSQL, "SIGSTOP"),),
-        # One that was killed and started meanwhile does not mind.
-        heal=(signal(Part.PRIMARY, MYSQL, "SIGCONT"), *MYSQL_STARTED),
+        heal=(resumed(Part.PRIMARY, MYSQL), *MYSQL_STARTED),
         limits=SILENCE,
     ),
     Fault(
         "agent-frozen",
         "the primary's agent stands still: SIGSTOP, later SIGCONT; its MySQL is well",
         inject=(signal(Part.PRIMARY, paths.AGENT_UNIT, "SIGSTOP"),),
-        heal=(signal(Part.PRIMARY, paths.AGENT_UNIT, "SIGCONT"), started(Part.PRIMARY, paths.AGENT_UNIT)),
+        heal=(resumed(Part.PRIMARY, paths.AGENT_UNIT), started(Part.PRIMARY, paths.AGENT_UNIT)),
         limits=SILENCE,
     ),
     Fault(
