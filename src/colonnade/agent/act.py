@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
@@ -19,6 +20,9 @@ from colonnade.agent.peers import Peers
 from colonnade.gtid import GtidSet
 from colonnade.ha import actions as do
 from colonnade.ha.view import Asked, Durable, Member, Memory, Probe, View
+
+EARLIER_SECONDS = 1.0
+"""How long a moment is, for saying that a replica has caught up."""
 
 
 @dataclass
@@ -109,10 +113,18 @@ class Actor:
         return ""
 
     _acks: int = 0
+    _samples: deque[tuple[float, GtidSet]] = field(default_factory=lambda: deque(maxlen=4))
 
     def saw(self, view: View) -> None:
         """Take note of what a view shows, before it is acted upon."""
-        self._acks = view.mysql.source.acks if view.mysql is not None else 0
+        mysql = view.mysql
+        self._acks = mysql.source.acks if mysql is not None else 0
+        if mysql is None:
+            self._samples.clear()
+        elif not self._samples or view.now - self._samples[-1][0] >= EARLIER_SECONDS / 2:
+            self._samples.append((view.now, mysql.executed))
+        old = [executed for at, executed in self._samples if view.now - at >= EARLIER_SECONDS]
+        self.memory = replace(self.memory, earlier=old[-1] if old else None)
 
     # ---- etcd
 
@@ -128,7 +140,7 @@ class Actor:
                 self.memory = replace(self.memory, lease_from=None, released_at=self.clock())
             case do.WriteContract():
                 if done:
-                    self.memory = replace(self.memory, settled=True)
+                    self.memory = replace(self.memory, settled=True, floored_at=self.clock())
                 elif outcome is Outcome.UNKNOWN:
                     self.memory = replace(self.memory, settled=False)
         return "" if done else f"etcd: {outcome.value}"

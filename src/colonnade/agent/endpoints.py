@@ -20,6 +20,8 @@ from colonnade.wire.server import Request, Response
 
 PROMISE_SECONDS = 0.4
 """How long an ask for a promise is held open, so that its answer is the promise itself."""
+LOOK_SECONDS = 0.2
+"""How long a question waits for a view that is newer than it."""
 ALIVE_SECONDS = 10.0
 SHOWN = 200
 OK, ACCEPTED, BAD, FORBIDDEN, NOT_FOUND, CONFLICT, UNAVAILABLE = 200, 202, 400, 403, 404, 409, 503
@@ -40,6 +42,9 @@ class Endpoints:
             return _json(FORBIDDEN, {"error": "a certificate of the stack's authority is needed"})
         match request.method, path:
             case "GET", "/report":
+                if request.path.endswith("?now"):
+                    self._agent.nudge()
+                    await self._agent.after_round(LOOK_SECONDS)
                 return self._report()
             case "GET", "/status":
                 return _json(OK, self.status())

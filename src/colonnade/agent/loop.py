@@ -35,6 +35,7 @@ WARN_EVERY = 30.0
 QUIET = (do.RenewLease, do.FreshCommit)
 """Actions that are not of note: they happen all the time."""
 STALE_SECONDS = 2.0
+HURRY_SECONDS = 5.0
 
 log = logging.getLogger("colonnade.agent")
 
@@ -185,16 +186,17 @@ class Agent:
         """Say whether the next moments count: a claim is under way, or the first write is awaited."""
         claim, contract, mysql = view.record.claim, view.record.contract, view.mysql
         ahead = claim is not None and contract is not None and claim.term > contract.term
-        opening = (
+        # In office and shut: handing over, or waiting for the first write; but not for ever.
+        shut = (
             mysql is not None
             and mysql.offline
             and contract is not None
             and contract.primary == view.me
             and view.record.current
             and not isinstance(decision.action, do.Fence)
+            and view.now - view.memory.changed_at < HURRY_SECONDS
         )
-        probe = view.memory.probe
-        return ahead or (opening and probe is not None and probe.ended is None)
+        return ahead or shut
 
     def _show(self, told_of: View, view: View) -> None:
         """Let the endpoints, the others and HAProxy know what was seen."""

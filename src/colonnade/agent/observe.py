@@ -124,7 +124,7 @@ class Observer:
         peer = self.peers.heard.get(name)
         if peer is not None and now - peer.at < FRESH_SECONDS:
             if peer.report.answers:
-                self._reached_at = now
+                self._reached_at = peer.at
             return peer.report.answers
         self._greet(name)
         return now - self._reached_at < FRESH_SECONDS

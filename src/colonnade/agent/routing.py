@@ -19,16 +19,18 @@ class Routing:
         self._pushing: set[asyncio.Task[None]] = set()
 
     def update(self, me: str, peers: Mapping[str, Peer], *, leads: bool, now: float, fresh: float) -> None:
-        """Push what is new: ``leads`` says whether this server serves as primary."""
+        """Push what is new: ``leads`` says whether this server serves as primary.
+
+        Where one is known to serve, all others are down, whether they can be asked or not.
+        """
+        known = {name: peer.report for name, peer in peers.items() if now - peer.at <= fresh}
+        serving = [name for name, report in known.items() if report.serves]
+        leader = me if leads else max(serving, key=lambda name: known[name].leads, default="")
         commands = []
         for name in self._servers:
-            if name == me:
-                serves = leads
-            else:
-                peer = peers.get(name)
-                if peer is None or now - peer.at > fresh:
-                    continue
-                serves = peer.report.serves
+            if not leader and name != me and name not in known:
+                continue
+            serves = name == leader
             if self._leads.get(name) != serves:
                 self._leads[name] = serves
                 health = "up" if serves else "down"

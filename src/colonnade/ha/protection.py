@@ -25,6 +25,14 @@ def _blocked(view: View, mysql: Mysql) -> bool:
     return since is not None and view.now - max(since, view.memory.changed_at) >= view.wanted.hold_off
 
 
+def _lag(view: View, mysql: Mysql, said: Report) -> int:
+    """Return by how many transactions a replica is behind what the primary held a moment ago.
+
+    Not what it holds now: a replica says what it held when it was asked, and a busy primary has gone on since.
+    """
+    return len((mysql.executed if view.memory.earlier is None else view.memory.earlier) - said.holds)
+
+
 def _ready(view: View, contract: Contract, mysql: Mysql) -> list[Member]:
     """Return the standbys whose acknowledgement can be counted on at this moment."""
     found = []
@@ -36,7 +44,7 @@ def _ready(view: View, contract: Contract, mysql: Mysql) -> list[Member]:
             and said.following == contract.term
             and standby.name in mysql.source.acknowledgers
             and contract.lists(standby)
-            and len(mysql.executed - said.holds) <= view.wanted.lag
+            and _lag(view, mysql, said) <= view.wanted.lag
         ):
             found.append(standby)
     return found
@@ -91,7 +99,7 @@ def _membership(view: View, contract: Contract, mysql: Mysql) -> Decision | None
         and (said := view.heard(name, view.wanted.silent_after)) is not None
         and said.complete
         and said.following == contract.term
-        and len(mysql.executed - said.holds) <= view.wanted.lag
+        and _lag(view, mysql, said) <= view.wanted.lag
     ]
     if len(listed) < view.wanted.standbys and followers:
         best = min(followers, key=lambda each: (len(mysql.executed - view.peers[each.name].report.holds), each))
@@ -169,6 +177,7 @@ def _refresh(view: View, contract: Contract, mysql: Mysql) -> Decision | None:
         probe is not None
         and probe.ended is not None
         and acknowledged(probe, acks=contract.acks, among=contract.standbys, since=since)
+        and view.now - view.memory.floored_at >= view.wanted.refresh_floor
         and len(probe.holds - contract.floor) > view.wanted.lag
     ):
         return Decision(_write(refreshed(contract, probe, since=since), contract), "the floor moves up")

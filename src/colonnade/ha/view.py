@@ -209,6 +209,8 @@ class Memory:
     asked_of_me: int = 0  # the highest term in which a claimant asked for a promise
     released_at: float | None = None
     silent_since: float | None = None  # since when its own MySQL does not answer
+    floored_at: float = float("-inf")  # the last time the floor was moved up
+    earlier: GtidSet | None = None  # what was executed here a moment ago: who holds that has caught up
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,12 @@ class Prober:
         self._free: dict[int, Session | None] = dict.fromkeys(range(SLOTS))
         self._busy: dict[int, Session] = {}
 
+    def drop_idle(self) -> None:
+        """Give those up in which nothing is written."""
+        for each in self._free.values():
+            if each is not None:
+                each.drop()
+
     def drop(self) -> None:
         """Give them up."""
         for each in (*self._free.values(), *self._busy.values()):

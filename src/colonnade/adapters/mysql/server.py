@@ -53,6 +53,7 @@ class MysqlServer:
     process: Process
     _observing: Session | None = None
     _acting: Session | None = None
+    _instance: int = 0
     _left: set[int] = field(default_factory=set)
     _observer: Observer = field(init=False)
     _prober: Prober = field(init=False)
@@ -86,6 +87,14 @@ class MysqlServer:
         if self._observing is None or not self._observing.usable:
             self._observing = await Session.open(self.place.socket, self._left, seconds=SECONDS)
             self._observer.begin()
+            # It may have restarted, and then all other sessions are gone too.
+            if self._acting is not None:
+                self._acting.drop()
+            self._prober.drop_idle()
+            if self.process.pid() != self._instance:
+                # Another life of MySQL: the numbers of its sessions begin anew.
+                self._instance = self.process.pid()
+                self._left.clear()
             self.process.watch()
         try:
             try:
