@@ -150,7 +150,7 @@ class Agent:
         self._event.clear()
         self.alive_at = clock()
         actor = self.actor
-        view, actor.memory = await self.observer.view(actor.memory)
+        view, actor.memory = await self.observer.view(lambda: actor.memory)
         actor.saw(view)
         if actor.long_work is not None:
             if not actor.long_work.done():
@@ -167,7 +167,9 @@ class Agent:
         self.decision = decision
         failure = await actor.act(decision, view)
         self._note(view, decision, failure)
-        self.peers.hurry = self._hurries(view, decision)
+        hurried, self.peers.hurry = self.peers.hurry, self._hurries(view, decision)
+        if self.peers.hurry and not hurried:
+            self.peers.ask_now()
         if isinstance(decision.action, do.Wait):
             self._keep_leader_away(view)
             self._tidy(view)

@@ -40,10 +40,10 @@ class Observer:
     _reached_at: float = -1e9
     _greeting: asyncio.Task[None] | None = None
 
-    async def view(self, memory: Memory) -> tuple[View, Memory]:
-        """Return the view of this moment, and the memory with what it tells."""
+    async def view(self, remembered: Callable[[], Memory]) -> tuple[View, Memory]:
+        """Return the view of this moment, and the memory with what it tells; that is read when all else is known."""
         mysql, _ = await asyncio.gather(self._look(), self._read())
-        now = self.clock()
+        now, memory = self.clock(), remembered()
         silent = None if mysql is not None else memory.silent_since if memory.silent_since is not None else now
         memory = replace(memory, silent_since=silent)
         reaches = self._reaches_primary(now, answers=mysql is not None)

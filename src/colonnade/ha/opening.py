@@ -14,7 +14,7 @@ from colonnade.ha.actions import (
     Wait,
 )
 from colonnade.ha.contract import acknowledged
-from colonnade.ha.probing import free
+from colonnade.ha.probing import STUCK, free
 from colonnade.ha.view import Contract, Mysql, Receiver, View
 
 
@@ -54,4 +54,6 @@ def opening(  # noqa: PLR0911  one line per stage
         return Decision(LetClientsIn(), "all that this server holds is acknowledged as the contract says")
     if free(view, mysql):
         return Decision(FreshCommit(), "a write of its own comes before those of clients")
+    if probe is not None and probe.ended is None and view.now - probe.began < STUCK:
+        return Decision(Wait(), "its first write is on its way")
     return None  # it waits, and protection may have to help

@@ -3,6 +3,8 @@
 from colonnade.ha.actions import Decision, FreshCommit, Wait
 from colonnade.ha.view import Mysql, View
 
+STUCK = 0.2  # seconds without an acknowledgement, while commits wait
+
 
 def free(view: View, mysql: Mysql) -> bool:
     """Say whether another such write may begin: one at a time, but for a lost acknowledgement.

@@ -10,10 +10,8 @@ from colonnade.ha.actions import (
     WriteContract,
 )
 from colonnade.ha.contract import acknowledged, added, barring, lowered, raised, refreshed, removed, unbarred
-from colonnade.ha.probing import ask, due
+from colonnade.ha.probing import STUCK, ask, due
 from colonnade.ha.view import Contract, Member, Mysql, Report, View
-
-STUCK = 0.2  # seconds without an acknowledgement, while commits wait
 
 
 def _write(contract: Contract, before: Contract) -> Action:

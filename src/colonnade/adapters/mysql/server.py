@@ -7,7 +7,7 @@ from pathlib import Path
 
 from colonnade.adapters.mysql.look import SECONDS, TERM_BASE, Counters, Observer, Seen, plugins
 from colonnade.adapters.mysql.probe import Prober
-from colonnade.adapters.mysql.process import Process
+from colonnade.adapters.mysql.process import Process, ProgramError, run
 from colonnade.adapters.mysql.session import Session, SilentError, SqlError, quoted
 from colonnade.ha import actions as do
 from colonnade.ha.view import Member, Probe
@@ -22,6 +22,8 @@ FENCE_PATIENCE = 1.0
 """Seconds for shutting clients out; then the process is killed, which tells nobody anything either."""
 UNKNOWN_VARIABLE = 1193
 HEARTBEAT_PERIOD = 0.5
+THROUGH, NOW_AND_THEN = 1, 10000
+"""After how many transactions the relay log is written to disk: by who acknowledges them, and by who does not."""
 
 
 class FailedError(Exception):
@@ -152,11 +154,7 @@ class MysqlServer:
                     )
                     self._observer.replaced()
                 case do.SetAcknowledging(on):
-                    await self._run(
-                        "STOP REPLICA IO_THREAD",
-                        f"SET GLOBAL rpl_semi_sync_replica_enabled = {'ON' if on else 'OFF'}",
-                        seconds=RECEIVER_PATIENCE,
-                    )
+                    await self._set_acknowledging(on=on)
                 case do.Fence():
                     await self._fence()
                 case do.LetClientsIn():
@@ -178,7 +176,7 @@ class MysqlServer:
                     await self._alter(name, "UNLOCK")
                 case _:
                     raise AssertionError(f"not an action on MySQL: {action}")
-        except (SilentError, SqlError) as error:
+        except (SilentError, SqlError, ProgramError) as error:
             raise FailedError(str(error)) from error
 
     async def _fence(self) -> None:
@@ -219,6 +217,21 @@ class MysqlServer:
             with suppress(SqlError):  # it has ended meanwhile
                 await session.rows(f"KILL CONNECTION {int(number)}", seconds=PATIENCE)
 
+    async def _set_acknowledging(self, *, on: bool) -> None:
+        """Turn the replica side on or off; an acknowledgement means "on disk", so the relay log is, before it begins.
+
+        Who acknowledges writes every transaction through; who only catches up need not, and is several times as fast.
+        """
+        await self._run("STOP REPLICA IO_THREAD", seconds=RECEIVER_PATIENCE)
+        if on:
+            await self._run(f"SET GLOBAL sync_relay_log = {THROUGH}")
+            await run("sync", "-f", str(self.place.data))
+            await self._run("SET GLOBAL rpl_semi_sync_replica_enabled = ON")
+        else:
+            await self._run(
+                "SET GLOBAL rpl_semi_sync_replica_enabled = OFF", f"SET GLOBAL sync_relay_log = {NOW_AND_THEN}"
+            )
+
     async def _start_receiver(self, source: Member, term: int) -> None:
         """Point the receiver, in the form that keeps the relay log, while the applier runs.
 
@@ -231,6 +244,10 @@ class MysqlServer:
             f" SOURCE_RETRY_COUNT = {TERM_BASE + term}, SOURCE_HEARTBEAT_PERIOD = {HEARTBEAT_PERIOD}"
         )
         session = await self._session()
+        await session.rows(
+            f"SET GLOBAL sync_relay_log = IF(@@GLOBAL.rpl_semi_sync_replica_enabled, {THROUGH}, {NOW_AND_THEN})",
+            seconds=PATIENCE,
+        )
         known = await session.rows(
             "SELECT AUTO_POSITION FROM performance_schema.replication_connection_configuration"
             " WHERE CHANNEL_NAME = '' AND HOST <> ''",
