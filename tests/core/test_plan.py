@@ -217,6 +217,15 @@ def test_where_a_standby_is_there_the_primary_hands_over_and_is_the_last_to_rest
     assert [type(step) for step in plan.stages[3].work["web2"]] == [WaitWell, Switchover]
 
 
+def test_where_every_commit_waits_for_it_a_replica_is_restarted_only_if_somebody_insists() -> None:
+    site = classic("[database]\ndurability = 'strict'")
+    facts = moved(site.topology, settled(site), "web2")
+    for name in ("web1", "web2"):
+        facts = edited(facts, name, MYSQL_DROP_IN)
+    interrupting = {stage.title: stage.interrupts for stage in site.plan(facts).stages if stage.interrupts}
+    assert interrupting == {"MySQL on web1": "writes wait for it, because durability is strict"}
+
+
 def test_the_plan_goes_where_the_primary_is() -> None:
     site = classic(release=NEW)
     facts = moved(site.topology, settled(classic()), "web2")
