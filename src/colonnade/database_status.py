@@ -110,16 +110,14 @@ def _nobody_leads(topology: Topology, facts: Mapping[str, Facts]) -> Iterator[Pr
 
 
 def _no_standby(topology: Topology, database: Database) -> Iterator[Problem]:
-    wanted = topology.acks
-    if database.acks < wanted:
-        why = "no other server is known to have all that is acknowledged" if database.acks == 0 else "fewer than wanted"
-        alone = ", so no failover is possible" if database.acks == 0 else ""
-        waited = f"commits wait for {database.acks} of {wanted} standbys{alone}: {why}"
-        yield Problem("database", waited, "Look at the replicas below, or wait: the agents add them when they can.")
+    do = "Look at the replicas below, or wait: the agents add them when they can."
+    if database.acks < topology.acks and database.acks == 0:
+        yield Problem("database", "no failover is possible: no standby has all that is acknowledged", do)
+    elif database.acks < topology.acks:
+        yield Problem("database", f"a commit waits for {database.acks} standbys, not for {topology.acks}", do)
     elif len(database.standbys) < topology.standbys:
         names = ", ".join(database.standbys)
-        what = f"{len(database.standbys)} of {topology.standbys} standbys are there ({names})"
-        yield Problem("database", what, "Look at the other replicas, or wait: the agents add them when they can.")
+        yield Problem("database", f"it has {len(database.standbys)} of {topology.standbys} standbys: {names}", do)
 
 
 def _machine(machine: Machine, facts: Facts, database: Database) -> Iterator[Problem]:

@@ -85,7 +85,7 @@ def paths(value: object, path: str = "") -> Iterator[str]:
             yield from paths(item, f"{path}.*")
     elif isinstance(value, dict):
         for key, below in value.items():
-            named = path in {"balancers", "servers", "etcd.members"}
+            named = path in {"balancers", "servers", "etcd.members", "agents"}
             here = f"{path}.*" if named else f"{path}.{key}".removeprefix(".")
             yield here
             yield from paths(below, here)
@@ -96,7 +96,7 @@ def test_every_key_of_the_status_is_described_and_no_other() -> None:
     stack = parse(file.read_text(), filename=str(file))
     topology = resolve(stack, {name: name for name in stack.machine_names})
     seen = document(View(topology, facts={}, unreachable={"web1": "it is off"}, desired={}))
-    given = {path for path in paths(seen) if path not in {"balancers.*", "servers.*", "etcd.members.*"}}
+    given = {path for path in paths(seen) if path not in {"balancers.*", "servers.*", "etcd.members.*", "agents.*"}}
     told = re.findall(r"(?m)^\| `(\S+)` \|", (REFERENCE / "status.md").read_text())
     assert "problems.*.what" in given
     assert sorted(told) == sorted(given)

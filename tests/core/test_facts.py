@@ -1,16 +1,23 @@
 """What a machine answers, read line by line; and what it is asked."""
 
+import json
+
 import pytest
 
 from colonnade.errors import ColonnadeError
 from colonnade.facts import (
     AccountFact,
+    AgentFact,
+    ClaimFact,
+    ContractFact,
     DirectoryFact,
     Facts,
     FileFact,
     LoadedConfiguration,
     ProxyServer,
     Question,
+    ReplicationFact,
+    SavedFact,
     UnitFact,
     Wanted,
     facts_script,
@@ -200,6 +207,80 @@ def test_probes() -> None:
     }
 
 
+STATUS = {
+    "node": "web2",
+    "version": "0.1.0",
+    "state": "standby",
+    "reason": "it follows web1",
+    "serves": {"primary": False, "replica": True},
+    "paused": False,
+    "etcd": True,
+    "claim": {"holder": "web1", "term": 3, "alive": True},
+    "contract": {
+        "primary": "web1",
+        "term": 3,
+        "standbys": ["web3", "web2"],
+        "acks": 1,
+        "barred": [],
+        "floor": "",
+        "revision": 77,
+    },
+    "mysql": {
+        "answers": True,
+        "replication": {
+            "source": "web1",
+            "term": 3,
+            "receiver": "on",
+            "applying": True,
+            "silence": 0.2,
+            "error": "",
+        },
+    },
+    "lag_seconds": 0.5,
+    "clone": {"stage": "FILE COPY", "percent": 40},
+    "errant": [{"directory": "/var/lib/colonnade/agent/errant/2030", "transactions": 12, "at": 1}],
+    "warnings": ["application account app has CONNECTION_ADMIN"],
+}
+
+
+def test_an_agent() -> None:
+    agent = facts("agent\tran", f"agent\tsaid\t{json.dumps(STATUS)}", "program\t00a9e47c0de5").agent
+    assert agent == AgentFact(
+        ran=True,
+        answers=True,
+        node="web2",
+        state="standby",
+        reason="it follows web1",
+        serves_replica=True,
+        etcd=True,
+        claim=ClaimFact("web1", 3, alive=True),
+        contract=ContractFact("web1", 3, ("web2", "web3"), 1, 77),
+        mysql=True,
+        replication=ReplicationFact("web1", 3, "on", applying=True),
+        lag_seconds=0.5,
+        clone=("FILE COPY", 40),
+        saved=(SavedFact("/var/lib/colonnade/agent/errant/2030", 12),),
+        warnings=("application account app has CONNECTION_ADMIN",),
+    )
+
+
+def test_a_witness_that_has_read_nothing_yet() -> None:
+    nothing = dict.fromkeys(("claim", "contract", "mysql", "lag_seconds", "clone"))
+    said = {**STATUS, **nothing, "state": "witness", "errant": [], "warnings": []}
+    agent = facts(f"agent\tsaid\t{json.dumps(said)}").agent
+    assert (agent.answers, agent.ran, agent.contract, agent.mysql) == (True, False, None, False)
+
+
+def test_an_agent_that_does_not_answer() -> None:
+    assert facts("agent\tran").agent == AgentFact(ran=True)
+    assert facts().agent == AgentFact()
+
+
+def test_data_beside_its_place() -> None:
+    database = facts("sql\taside\t/var/lib/mysql-colonnade.old").database
+    assert (database.aside, database.error) == (("/var/lib/mysql-colonnade.old",), "")
+
+
 @pytest.mark.parametrize(
     ("answer", "what"),
     [
@@ -211,6 +292,8 @@ def test_probes() -> None:
         (f"{SYSTEM}path\tdirectory\t9\troot\troot\t/\nend\n", "the machine's answer makes no sense"),
         (f"{SYSTEM}text\t/etc/a\ta\nend\n", "the machine's answer makes no sense"),
         (f"{SYSTEM}user\ta\tb\nend\n", "the machine's answer makes no sense"),
+        (f"{SYSTEM}agent\tsaid\t[]\nend\n", "the machine's answer makes no sense"),
+        (f"{SYSTEM}agent\tsaid\t{{\nend\n", "the machine's answer makes no sense"),
     ],
 )
 def test_an_answer_that_cannot_be_believed_is_refused(answer: str, what: str) -> None:

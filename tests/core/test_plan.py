@@ -2,10 +2,15 @@
 
 from dataclasses import replace
 
+import pytest
+from tests.properties.agents import moved
 from tests.properties.made import Site, bare_machines, classic
 from tests.properties.told import edited, of_kind, titles, told, units_changed
 from tests.properties.world import settled
 
+from colonnade.errors import RefusedError
+from colonnade.facts import AgentFact, Facts
+from colonnade.paths import AGENT_UNIT, HAPROXY_CONFIG
 from colonnade.render import Release
 from colonnade.rollout import describe
 from colonnade.rollout.effects import after_plan
@@ -21,6 +26,8 @@ from colonnade.rollout.steps import (
     RemoveFile,
     RemoveRelease,
     SetVariables,
+    Switchover,
+    WaitWell,
 )
 
 OLD, NEW = "0123456789ab", "ba9876543210"
@@ -38,17 +45,18 @@ def test_a_fresh_stack_comes_up_without_draining_or_interrupting_anything() -> N
         "everything that disturbs nobody",
         "etcd's members start for the first time",
         "etcd's first members are marked",
+        "the agents start",
+        "a primary",
         "the primary",
-        "the replicas",
         "the migration",
         "the application",
     ]
     assert not any(stage.interrupts for stage in plan.stages)
     assert not of_kind(plan, Drain, Ready)
     assert set(plan.stages[0].work) == {"lb1", "lb2", "web1", "web2", "web3"}
-    assert set(plan.stages[4].work) == {"web2", "web3"}
-    assert set(plan.stages[5].work) == {"web1"}
-    assert set(plan.stages[6].work) == {"web1", "web2", "web3"}
+    assert set(plan.stages[3].work) == {"lb1", "lb2", "web1", "web2", "web3"}
+    assert [set(stage.work) for stage in plan.stages[4:7]] == [{"web1"}] * 3
+    assert set(plan.stages[7].work) == {"web1", "web2", "web3"}
 
 
 def test_what_apt_needs_comes_before_packages_and_those_before_everything_that_they_bring() -> None:
@@ -56,12 +64,13 @@ def test_what_apt_needs_comes_before_packages_and_those_before_everything_that_t
     steps = [describe(step) for step in plan.stages[0].work["web1"]]
     order = [
         "put /etc/apt/sources.list.d/colonnade-unstable.sources",
-        "install curl etcd-client etcd-server haproxy nginx-light socat",
+        "install curl etcd-client etcd-server haproxy nginx-light python3 socat",
         "install mysql-client mysql-server from sid",
         "add user colonnade-app",
         "make /var/lib/mysql-colonnade",
+        "unpack the agent's program 00a9e47c0de5",
         "put /etc/mysql/colonnade.cnf",
-        "record 23 managed files",
+        "record 32 managed files",
         "have systemd read its units",
         "make MySQL's data directory",
         f"unpack release {OLD}",
@@ -73,7 +82,7 @@ def test_what_apt_needs_comes_before_packages_and_those_before_everything_that_t
 
 def test_one_server_is_a_whole_stack() -> None:
     plan = classic(servers=1).plan(bare_machines(classic(servers=1)))
-    assert "the replicas" not in titles(plan)
+    assert not of_kind(plan, Switchover, WaitWell)
     assert "There is one server: one copy of the data, and nothing to take over from it." in plan.warnings
 
 
@@ -177,7 +186,7 @@ def test_dynamic_settings_of_mysql_are_set_and_nothing_restarts() -> None:
     assert units_changed(plan) == []
     sets = [(machine, step.settings) for machine, step in plan.steps if isinstance(step, SetVariables)]
     assert sets == [(name, {"innodb_buffer_pool_size": str(256 << 20)}) for name in ("web1", "web2")]
-    assert titles(plan) == ["everything that disturbs nobody", "the primary", "the replicas"]
+    assert titles(plan) == ["everything that disturbs nobody", "MySQL's settings"]
 
 
 def test_replicas_of_mysql_restart_one_by_one_and_before_the_primary() -> None:
@@ -185,12 +194,88 @@ def test_replicas_of_mysql_restart_one_by_one_and_before_the_primary() -> None:
     for name in ("web1", "web2", "web3"):
         facts = edited(facts, name, MYSQL_DROP_IN)
     plan = classic(servers=3).plan(facts)
-    assert titles(plan) == ["everything that disturbs nobody", "MySQL on web2", "MySQL on web3", "MySQL on web1"]
-    assert [stage.interrupts for stage in plan.stages] == [
-        *("", "", ""),
+    assert titles(plan)[1:] == ["MySQL on web2", "MySQL on web3", "MySQL on web1"]
+    assert [stage.interrupts for stage in plan.stages[1:]] == [
+        *("", ""),
         "MySQL's primary takes no writes for some seconds",
     ]
     assert units_changed(plan) == [f"{name}: restart mysql.service" for name in ("web2", "web3", "web1")]
+
+
+def test_where_a_standby_is_there_the_primary_hands_over_and_is_the_last_to_restart() -> None:
+    site = classic(servers=3)
+    facts = moved(site.topology, settled(site), "web2")
+    for name in ("web1", "web2", "web3"):
+        facts = edited(facts, name, MYSQL_DROP_IN)
+    plan = site.plan(facts)
+    assert titles(plan)[1:] == ["MySQL on web1", "MySQL on web3", "another primary", "MySQL on web2"]
+    assert not any(stage.interrupts for stage in plan.stages)
+    for stage in (plan.stages[1], plan.stages[2], plan.stages[4]):
+        ((restart, well),) = stage.work.values()
+        assert isinstance(restart, ChangeUnit)
+        assert isinstance(well, WaitWell)
+    assert [type(step) for step in plan.stages[3].work["web2"]] == [WaitWell, Switchover]
+
+
+def test_where_every_commit_waits_for_it_a_replica_is_restarted_only_if_somebody_insists() -> None:
+    site = classic("[database]\ndurability = 'strict'")
+    facts = moved(site.topology, settled(site), "web2")
+    for name in ("web1", "web2"):
+        facts = edited(facts, name, MYSQL_DROP_IN)
+    interrupting = {stage.title: stage.interrupts for stage in site.plan(facts).stages if stage.interrupts}
+    assert interrupting == {"MySQL on web1": "writes wait for it, because durability is strict"}
+
+
+def test_the_plan_goes_where_the_primary_is() -> None:
+    site = classic(release=NEW)
+    facts = moved(site.topology, settled(classic()), "web2")
+    facts["web2"] = replace(facts["web2"], database=replace(facts["web2"].database, accounts={}))
+    plan = site.plan(facts)
+    assert [machine for machine, _ in of_kind(plan, PrepareSchema, Migrate)] == ["web2", "web2"]
+    migrated = {**facts, "web1": replace(facts["web1"], migrated=frozenset({NEW}))}
+    assert not of_kind(site.plan(migrated), Migrate)
+
+
+def test_nothing_of_mysql_restarts_while_the_agents_are_paused() -> None:
+    facts = edited(settled(classic()), "web2", MYSQL_DROP_IN)
+    facts["lb1"] = replace(facts["lb1"], agent=replace(facts["lb1"].agent, paused=True))
+    with pytest.raises(RefusedError, match="the agents are paused"):
+        classic().plan(facts)
+
+
+def before_the_agents(facts: dict[str, Facts]) -> dict[str, Facts]:
+    """The stack as earlier versions left it: the first server open, the others following it by themselves."""
+    return {
+        name: replace(
+            fact,
+            agent=AgentFact(),
+            programs=frozenset(),
+            units={unit: known for unit, known in fact.units.items() if unit != AGENT_UNIT},
+            files={path: file for path, file in fact.files.items() if "agent" not in path},
+        )
+        for name, fact in edited(edited(facts, "web1", MYSQL_DROP_IN), "web2", MYSQL_DROP_IN).items()
+    }
+
+
+def test_a_stack_without_agents_gets_them_first_and_its_mysql_restarts_after_a_switchover() -> None:
+    plan = classic().plan(before_the_agents(settled(classic())))
+    assert titles(plan) == [
+        "everything that disturbs nobody",
+        "the agents start",
+        "a primary",
+        "MySQL on web2",
+        "another primary",
+        "MySQL on web1",
+    ]
+    assert not any(stage.interrupts for stage in plan.stages)
+
+
+def test_haproxy_knows_the_way_to_every_server_before_the_primary_moves() -> None:
+    facts = before_the_agents(settled(classic()))
+    for name in ("web1", "web2"):
+        facts = edited(facts, name, HAPROXY_CONFIG)
+    order = titles(classic().plan(facts))
+    assert order[2:6] == ["a primary", "the way to MySQL on web1", "the way to MySQL on web2", "MySQL on web2"]
 
 
 def test_balancers_restart_one_by_one_and_the_only_one_only_if_somebody_insists() -> None:
@@ -215,6 +300,7 @@ def test_a_new_server_joins_and_the_others_only_reload() -> None:
     facts = {**settled(before), "web3": bare_machines(now)["web3"]}
     plan = now.plan(facts)
     assert [change for change in units_changed(plan) if not change.startswith("web3")] == [
+        *(f"{name}: restart colonnade-agent.service" for name in ("lb1", "web2", "web1")),
         "web1: reload haproxy.service",
         "web2: reload haproxy.service",
         "lb1: reload haproxy.service",

@@ -1,17 +1,17 @@
 """What a plan does about machines that are not as the last apply left them, and the reasons that it gives."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
+from tests.properties.agents import down
 from tests.properties.made import bare_machines, classic
 from tests.properties.told import edited, titles, told, unit, with_database
 from tests.properties.world import settled
 
 from colonnade import paths
-from colonnade.facts import AccountFact, Facts, FileFact, ReplicaFact
+from colonnade.facts import AccountFact, FileFact
 from colonnade.rollout.effects import after_plan
-from colonnade.rollout.steps import ChangeUnit, DaemonReload, FollowSource, MakeDirectory, PutFile
+from colonnade.rollout.steps import DaemonReload, MakeDirectory, PutFile, RemoveProgram
 
 
 def test_a_file_changed_by_hand_is_put_back_and_its_unit_reads_it_again() -> None:
@@ -120,8 +120,8 @@ def test_a_missing_directory_and_a_missing_package() -> None:
     packages = {name: version for name, version in facts["lb1"].packages.items() if name != "socat"}
     facts["lb1"] = replace(facts["lb1"], packages=packages, directories={})
     plan = classic().plan(facts)
-    assert told(plan)[0] == "lb1: install socat (not installed: 1 of 7)"
-    assert [type(step) for _, step in plan.steps[1:]] == [MakeDirectory, MakeDirectory]
+    assert told(plan)[0] == "lb1: install socat (not installed: 1 of 8)"
+    assert [type(step) for _, step in plan.steps[1:]] == [MakeDirectory] * 4
 
 
 def test_an_account_that_is_another_is_made_again_alone() -> None:
@@ -131,69 +131,57 @@ def test_an_account_that_is_another_is_made_again_alone() -> None:
     assert told(plan) == ["web1: make schema foobar and accounts app_read (missing, or made from another definition)"]
 
 
-def test_a_setting_changed_by_hand_is_set_again() -> None:
+def test_a_setting_changed_by_hand_is_set_again_and_who_is_open_is_nobodys_setting() -> None:
     facts = settled(classic())
     variables = {**facts["web2"].database.variables, "super_read_only": "OFF", "max_connections": "10"}
     assert told(classic().plan(with_database(facts, "web2", variables=variables))) == [
-        "web2: set max_connections = 151, super_read_only = ON in MySQL (max_connections is 10, super_read_only is OFF)"
+        "web2: set max_connections = 151 in MySQL (max_connections is 10)"
     ]
 
 
-def replica(**changes: Any) -> dict[str, Facts]:
-    facts = settled(classic())
-    fact = facts["web2"].database.replica
-    assert fact is not None
-    return with_database(facts, "web2", replica=replace(fact, **changes))
-
-
-def test_replication_that_stopped_is_started() -> None:
-    plan = classic().plan(replica(applier="No", error="Duplicate entry"))
-    assert told(plan) == ["web2: start replication from web1 (its applier is stopped: Duplicate entry)"]
-
-
-def test_replication_that_connects_is_left_alone() -> None:
-    assert not classic().plan(replica(receiver="Connecting", lag_seconds=None))
-
-
-def test_replication_whose_password_is_refused_is_told_the_password_again() -> None:
-    error = "Error connecting to source 'repl_web2@198.18.0.3:3306'. Message: Access denied for user 'repl_web2'"
-    plan = classic().plan(replica(receiver="Connecting", lag_seconds=None, error=error))
-    assert told(plan) == [f"web2: replicate from web1 (the primary refuses its password: {error})"]
-
-
-def test_a_replica_of_another_source_is_turned() -> None:
-    plan = classic().plan(replica(source="192.0.2.77"))
-    assert told(plan) == ["web2: replicate from web1 (it follows 192.0.2.77)"]
-
-
-@pytest.mark.parametrize(
-    ("purged", "executed", "clone"),
-    [("u:1-5", "", True), ("", "", False), ("u:1-5", "u:1-9", False)],
-)
-def test_data_is_copied_to_an_empty_replica_if_the_primary_no_longer_has_all_logs(
-    purged: str,
-    executed: str,
-    clone: bool,  # noqa: FBT001  a column of the table above
-) -> None:
-    uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
-    purged, executed = purged.replace("u", uuid), executed.replace("u", uuid)
-    facts = with_database(settled(classic()), "web1", purged=purged, executed=f"{uuid}:1-9")
-    facts = with_database(facts, "web2", executed=executed, replica=None)
-    follow = [step for _, step in classic().plan(facts).steps if isinstance(step, FollowSource)]
-    assert [(step.clone, step.why) for step in follow] == [(clone, "it follows nobody")]
-
-
-def test_mysql_that_is_down_is_started_and_set_up_in_one_plan() -> None:
+def test_mysql_of_a_replica_that_is_down_is_started_and_no_more() -> None:
     site = classic()
     facts = unit(settled(site), "web2", "mysql.service", active="failed")
-    facts = with_database(facts, "web2", answers=False, replica=None, executed="", variables={})
+    facts = with_database(facts, "web2", answers=False, executed="", variables={})
     plan = site.plan(facts)
-    assert [type(step) for _, step in plan.steps] == [ChangeUnit, FollowSource]
+    assert told(plan) == ["web2: start mysql.service (it is failed)"]
     assert not site.plan(after_plan(facts, plan, site.desired))
 
 
-def test_a_replica_is_told_apart_by_its_source_and_its_account() -> None:
-    primary = classic().topology.primary
-    assert classic().plan(replica(account="root"))
-    assert isinstance(settled(classic())["web2"].database.replica, ReplicaFact)
-    assert not classic().plan(replica(source=primary.address, account="repl_web2"))
+def test_mysql_of_the_primary_that_is_down_is_started_and_somebody_waited_for() -> None:
+    facts = unit(settled(classic()), "web1", "mysql.service", active="failed")
+    plan = classic().plan(with_database(facts, "web1", answers=False))
+    assert told(plan) == [
+        "web1: start mysql.service (it is failed)",
+        "web1: wait for a primary (nobody is known to lead)",
+    ]
+
+
+# --- the agents --------------------------------------------------------------------------------------
+
+
+def test_an_agent_that_is_down_is_started_and_nobody_else_is_touched() -> None:
+    facts = unit(settled(classic()), "lb1", paths.AGENT_UNIT, active="failed")
+    facts["lb1"] = down(facts["lb1"])
+    plan = classic().plan(facts)
+    assert told(plan) == [
+        "lb1: start colonnade-agent.service (it is failed)",
+    ]
+
+
+def test_a_file_of_the_agents_restarts_them_all_at_once_but_for_the_primarys_which_is_the_last() -> None:
+    facts = settled(classic())
+    for name in facts:
+        facts = edited(facts, name, paths.AGENT_CONFIG, "{}\n")
+    plan = classic().plan(facts)
+    assert titles(plan)[1:] == ["the agents restart, but for the primary's", "the primary's agent", "a primary"]
+    assert [sorted(stage.work) for stage in plan.stages[1:]] == [["lb1", "web2"], ["web1"], ["web1"]]
+    assert not any(stage.interrupts for stage in plan.stages)
+
+
+def test_old_programs_go_after_the_agents_have_turned_to_the_new_one() -> None:
+    facts = settled(classic())
+    facts["web2"] = replace(facts["web2"], programs=frozenset({"0" * 12, *facts["web2"].programs}))
+    plan = classic().plan(facts)
+    assert titles(plan) == ["old programs of the agent"]
+    assert [type(step) for _, step in plan.steps] == [RemoveProgram]

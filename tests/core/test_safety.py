@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.properties.agents import moved
 from tests.properties.made import UBUNTU, Site, bare, bare_machines, classic, site_of
 from tests.properties.told import with_database
 from tests.properties.world import settled
 
 from colonnade.errors import ColonnadeError, RefusedError
-from colonnade.facts import Facts, ReplicaFact
+from colonnade.facts import AgentFact, Facts, ReplicaFact
 from colonnade.spec import Stack
 
 PRIMARY = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
@@ -25,22 +26,24 @@ def refusal(site: Site, facts: dict[str, Facts], kind: type[ColonnadeError] = Re
 
 
 def running(written: str = f"{PRIMARY}:1-90", received: str = f"{PRIMARY}:1-90", **changes: Any) -> dict[str, Facts]:
-    """The classic stack with transactions; ``changes`` are the replica's."""
-    facts = with_database(settled(classic()), "web1", server_uuid=PRIMARY, executed=written)
-    return with_database(facts, "web2", server_uuid=OTHER, executed=received, **changes)
+    """The classic stack with transactions, before any agent; ``changes`` are the replica's."""
+    facts = {name: replace(fact, agent=AgentFact()) for name, fact in settled(classic()).items()}
+    facts = with_database(facts, "web1", server_uuid=PRIMARY, executed=written)
+    return with_database(
+        facts, "web2", **{"server_uuid": OTHER, "executed": received, "replica": following()} | changes
+    )
 
 
 def following(**changes: Any) -> ReplicaFact:
-    fact = settled(classic())["web2"].database.replica
-    assert fact is not None
-    return replace(fact, **changes)
+    source = classic().topology.primary.address
+    return replace(ReplicaFact(source, "repl_web2", "Yes", "Yes", 0.0, ""), **changes)
 
 
 # --- the primary -------------------------------------------------------------------------------------
 
 
 def test_a_stack_that_runs_is_planned_for() -> None:
-    assert not classic().plan(running())
+    assert classic().plan(running()) is not None
 
 
 def test_the_file_may_not_make_another_server_the_primary() -> None:
@@ -86,7 +89,7 @@ def test_a_replica_with_transactions_of_its_own_is_refused(receiver: str) -> Non
 
 
 def test_what_the_primary_wrote_between_two_answers_is_no_transaction_of_the_replicas_own() -> None:
-    assert not classic().plan(running(written=f"{PRIMARY}:1-90", received=f"{PRIMARY}:1-97"))
+    assert classic().plan(running(written=f"{PRIMARY}:1-90", received=f"{PRIMARY}:1-97")) is not None
 
 
 @pytest.mark.parametrize("receiver", ["No", "Connecting"])
@@ -105,6 +108,29 @@ def test_a_primary_that_is_down_is_started_first_and_compared_afterwards() -> No
     assert classic().plan(facts) is not None
 
 
+# --- once there are agents ----------------------------------------------------------------------------
+
+
+def test_who_is_the_primary_is_then_theirs_to_say() -> None:
+    facts = moved(classic().topology, settled(classic()), "web2")
+    facts = with_database(facts, "web2", read_only=False, server_uuid=OTHER, executed=f"{OTHER}:1-9")
+    assert not classic().plan(facts)
+
+
+def test_the_primary_is_not_taken_out_of_the_file() -> None:
+    facts = moved(classic(servers=3).topology, settled(classic(servers=3)), "web3")
+    error = refusal(classic(), facts)
+    assert error.what == "web3 is the primary of MySQL, and no server of the file is called so"
+    assert error.do.startswith("With the file as it was: colonnade db switchover --to NAME")
+
+
+def test_no_empty_database_is_made_where_the_data_was_put_aside() -> None:
+    facts = with_database(settled(classic()), "web2", initialised=False, answers=False, aside=("/var/lib/mysql-x.old",))
+    error = refusal(classic(), facts)
+    assert error.where == "web2"
+    assert error.what == "/var/lib/mysql-colonnade holds no database, but /var/lib/mysql-x.old does"
+
+
 # --- what cannot be done -----------------------------------------------------------------------------
 
 
@@ -115,6 +141,8 @@ def test_a_primary_that_is_down_is_started_first_and_compared_afterwards() -> No
         ("lb1", ("::", 53, "dnsmasq")),
         ("web1", ("*", 8080, "java")),
         ("web2", ("198.18.0.4", 3306, "mariadbd")),
+        ("lb1", ("198.18.0.2", 2382, "squid")),
+        ("web1", ("198.18.0.3", 8080, "python3")),
     ],
 )
 def test_a_port_that_another_program_has_is_named_with_it(machine: str, listener: tuple[str, int, str]) -> None:
@@ -132,6 +160,7 @@ def test_a_port_that_another_program_has_is_named_with_it(machine: str, listener
         ("127.0.0.53", 53, "systemd-resolve"),  # another address
         ("0.0.0.0", 8080, "java"),  # noqa: S104  not a balancer's port
         ("0.0.0.0", 80, "haproxy"),  # noqa: S104  one of ours
+        ("198.18.0.2", 2382, "python3"),  # the agent
     ],
 )
 def test_what_is_in_nobodys_way_may_stay(listener: tuple[str, int, str]) -> None:

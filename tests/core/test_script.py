@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from colonnade import paths
-from colonnade.render import Account, Directory, File, Release, Source, Unit, User
+from colonnade.render import Account, Directory, File, Program, Release, Unit, User
 from colonnade.rollout import Step, payload
 from colonnade.rollout.commands import commands
 from colonnade.rollout.steps import (
@@ -15,26 +15,28 @@ from colonnade.rollout.steps import (
     ChangeUnit,
     DaemonReload,
     Drain,
-    FollowSource,
     InitialiseDatabase,
     InstallPackages,
     MakeDirectory,
     Migrate,
     PrepareSchema,
     PutFile,
+    PutProgram,
     PutRelease,
     Ready,
     RecordManifest,
     RemoveFile,
     RemoveRelease,
     SetVariables,
+    Switchover,
+    WaitForPrimary,
+    WaitWell,
 )
 from colonnade.rollout.units import loaded_configuration
 from colonnade.secret import Secret
 
 PASSWORD = "it's a \\ password"
 NGINX = Unit("nginx.service", restart={"/a": "1"}, reload={"/b": "2"})
-SOURCE = Source("web1", "192.0.2.1", 3306, "repl_web2", Secret(PASSWORD))
 RELEASE = Release("0123456789ab", b"an archive")
 STAGING = paths.STAGING
 
@@ -205,16 +207,19 @@ def test_the_manifest_is_replaced_whole() -> None:
 # --- MySQL -------------------------------------------------------------------------------------------
 
 
-def test_opening_a_server_takes_read_only_last_and_alone() -> None:
-    settings = {"super_read_only": "OFF", "max_connections": "151", "read_only": "OFF"}
-    assert sql_of(SetVariables(settings, "")) == "SET GLOBAL max_connections = 151;\nSET GLOBAL read_only = OFF;\n"
-
-
-def test_closing_a_server_sets_both() -> None:
-    settings = {"super_read_only": "ON", "read_only": "ON", "sql_mode": "it's"}
+def test_settings_are_set_in_the_running_server() -> None:
+    settings = {"sql_mode": "it's", "max_connections": "151", "long_query_time": "1.000000", "x": "ON"}
     assert sql_of(SetVariables(settings, "")) == (
-        "SET GLOBAL sql_mode = 'it''s';\nSET GLOBAL super_read_only = ON;\nSET GLOBAL read_only = ON;\n"
+        "SET GLOBAL long_query_time = 1.000000;\nSET GLOBAL max_connections = 151;\n"
+        "SET GLOBAL sql_mode = 'it''s';\nSET GLOBAL x = ON;\n"
     )
+
+
+def test_accounts_are_made_only_where_writes_are_taken_at_that_moment() -> None:
+    answers, writes, run = lines_of(PrepareSchema("foobar", (), ""))
+    assert answers.startswith("until_true 60 'MySQL to answer'")
+    assert writes.startswith('[ "$(sql -N -B -e "SELECT @@GLOBAL.super_read_only")" = 0 ] || {')
+    assert run == f"sql <{STAGING}/sql/7.sql"
 
 
 def test_an_account_counts_as_made_only_when_its_last_statement_was() -> None:
@@ -241,49 +246,38 @@ def test_the_digest_of_an_account_changes_with_all_that_it_is() -> None:
     assert len({each.digest for each in (account, *others)}) == 5
 
 
-def test_replication_is_encrypted_and_finds_its_place_by_itself() -> None:
-    stop, change, start = sql_of(FollowSource(SOURCE, "")).splitlines()
-    assert (stop, start) == ("STOP REPLICA;", "START REPLICA;")
-    for part in ("SOURCE_HOST = '192.0.2.1'", "SOURCE_PORT = 3306", "SOURCE_SSL = 1", "SOURCE_AUTO_POSITION = 1"):
-        assert part in change
-    assert sql_of(FollowSource(SOURCE, "", only_start=True)) == "START REPLICA;\n"
-
-
-def test_a_replica_that_follows_already_keeps_what_it_has_received() -> None:
-    lines, files = commands(FollowSource(SOURCE, ""), 7)
-    asked = next(index for index, line in enumerate(lines) if line.startswith("follows="))
-    assert lines[asked + 1] == "if [ \"$follows\" = '192.0.2.1 repl_web2' ]; then"
-    assert lines[asked + 2 : asked + 4] == [f"sql <{STAGING}/sql/keep-7.sql", "else"]
-    stop, start, change, both = files["sql/keep-7.sql"].decode().splitlines()
-    # Only with the applier running does the change of a receiver leave the relay log alone.
-    assert (stop, start, both) == ("STOP REPLICA IO_THREAD;", "START REPLICA SQL_THREAD;", "START REPLICA;")
-    assert change.startswith("CHANGE REPLICATION SOURCE TO SOURCE_USER = 'repl_web2', SOURCE_PASSWORD = ")
-    assert "SOURCE_HOST" not in change
-
-
-def test_data_is_copied_only_onto_a_server_that_has_none_at_that_moment() -> None:
-    lines, files = commands(FollowSource(SOURCE, "", clone=True), 7)
-    assert "sql/clone-7.sql" in files
-    asked = lines.index('executed=$(sql -N -B -e "SELECT @@GLOBAL.gtid_executed")')
-    assert lines[asked + 1] == 'if [ -z "$executed" ]; then'
-    copied = lines.index(f"sql <{STAGING}/sql/clone-7.sql || true")
-    assert asked < copied < lines.index("fi")
-    assert b"REQUIRE SSL;" in files["sql/clone-7.sql"]
-
-
-@pytest.mark.parametrize(
-    "step",
-    [
-        PrepareSchema("foobar", (Account("app", Secret(PASSWORD), ()),), ""),
-        FollowSource(SOURCE, ""),
-        FollowSource(SOURCE, "", clone=True),
-    ],
-)
-def test_a_password_is_in_a_file_and_never_in_the_script(step: Step) -> None:
+def test_a_password_is_in_a_file_and_never_in_the_script() -> None:
+    step = PrepareSchema("foobar", (Account("app", Secret(PASSWORD), ()),), "")
     sent = payload((step,), expected="", generation="now", later={})
     assert "password" not in sent.script
     assert any(b"a \\\\ password" in content for content in sent.files.values())
     assert "password" not in repr(sent)
+
+
+# --- the agent ---------------------------------------------------------------------------------------
+
+
+def test_a_program_is_unpacked_and_compiled_beside_its_place() -> None:
+    lines, files = commands(PutProgram(Program("00a9e47c0de5", b"an archive"), ""), 7)
+    assert files == {"program/00a9e47c0de5.tar": b"an archive"}
+    place, part = f"{paths.AGENT_PROGRAMS}/00a9e47c0de5", f"{paths.AGENT_PROGRAMS}/.00a9e47c0de5.part"
+    assert lines[0] == f"rm -rf {part}"
+    assert f"python3 -m compileall -q -s {part} -p {place} {part}" in lines
+    assert lines[-1] == f"mv -T {part} {place}"
+
+
+@pytest.mark.parametrize(
+    ("step", "asked"),
+    [
+        (WaitForPrimary(180, ""), "wait-primary --seconds 180"),
+        (WaitWell(600, ""), "wait-well --seconds 600"),
+        (Switchover(60, ""), "switchover --seconds 60"),
+    ],
+)
+def test_what_the_agent_is_asked_fails_with_its_last_words(step: Step, asked: str) -> None:
+    (line,) = lines_of(step)
+    assert line.startswith(f"{paths.AGENT_COMMAND} {asked} || {{ code=$?; journalctl -u {paths.AGENT_UNIT} ")
+    assert line.endswith("exit $code; }")
 
 
 # --- the whole script --------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from tests.properties import agents
 from tests.properties.made import bare_machines, classic
 from tests.properties.world import settled
 
@@ -99,7 +100,27 @@ def test_the_status_of_a_large_stack_fits_a_hundred_columns(capsys: pytest.Captu
     site = classic(balancers=3, servers=12)
     facts = settled(site)
     facts["web3"] = replace(facts["web3"], release="ba9876543210")
+    facts = agents.well(site.topology, facts)
     show.status(View(site.topology, facts, {"web12": "no route to host"}, site.desired))
     out = capsys.readouterr().out
     assert "web12" in out
     assert max(len(line) for line in out.splitlines()) <= 100
+
+
+@pytest.mark.parametrize(
+    ("acks", "said"),
+    [
+        (1, "database  web1 leads in term 1  web2 could take over; a commit waits for 1 of them"),
+        (0, "database  web1 leads in term 1  no failover: no standby has all that is acknowledged"),
+    ],
+)
+def test_one_line_says_who_leads_and_what_would_be_if_it_were_lost(
+    acks: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = classic()
+    facts = agents.well(site.topology, settled(site))
+    for name, fact in facts.items():
+        assert fact.agent.contract is not None
+        facts[name] = replace(fact, agent=replace(fact.agent, contract=replace(fact.agent.contract, acks=acks)))
+    show.status(View(site.topology, facts, {}, site.desired))
+    assert said in capsys.readouterr().out.splitlines()

@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.properties import agents
 from tests.properties.made import Site, classic
 from tests.properties.world import settled
 
-from colonnade.facts import Facts, ProxyServer
+from colonnade.facts import Facts, ProxyServer, SavedFact
 from colonnade.paths import APP_UNIT
 from colonnade.status import View, document, problems
 
@@ -17,7 +18,7 @@ Change = Callable[[dict[str, Facts]], None]
 
 def well(site: Site) -> dict[str, Facts]:
     """Machines that are up and answer."""
-    facts = settled(site)
+    facts = agents.well(site.topology, settled(site))
     for machine in site.topology.servers:
         answers = {"nginx": 200, "app": 200}
         facts[machine.name] = replace(facts[machine.name], probes=answers)
@@ -59,13 +60,38 @@ def database(machine: str, **changes: Any) -> Change:
     return change
 
 
-def replica(**changes: Any) -> Change:
+def agent(machine: str, **changes: Any) -> Change:
     def change(facts: dict[str, Facts]) -> None:
-        now = facts["web2"].database.replica
-        assert now is not None
-        database("web2", replica=replace(now, **changes))(facts)
+        facts[machine] = replace(facts[machine], agent=replace(facts[machine].agent, **changes))
 
     return change
+
+
+def replication(**changes: Any) -> Change:
+    def change(facts: dict[str, Facts]) -> None:
+        now = facts["web2"].agent.replication
+        assert now is not None
+        agent("web2", replication=replace(now, **changes))(facts)
+
+    return change
+
+
+def contract(**changes: Any) -> Change:
+    """The contract, as every agent has read it."""
+
+    def change(facts: dict[str, Facts]) -> None:
+        for name, known in facts.items():
+            now = known.agent.contract
+            assert now is not None
+            agent(name, contract=replace(now, **changes))(facts)
+
+    return change
+
+
+def silent(facts: dict[str, Facts]) -> None:
+    """MySQL of the replica does not answer anybody."""
+    agent("web2", mysql=False, replication=None, state="down")(facts)
+    database("web2", answers=False, error="ERROR 2002 (HY000): no socket")(facts)
 
 
 def rows(status: str, check: str = "") -> Change:
@@ -86,14 +112,14 @@ def test_a_stack_that_is_well_has_no_problems_and_this_document() -> None:
                 "nginx": "up",
                 "app": "up",
                 "release": "0123456789ab",
-                "mysql": {"state": "up", "role": "primary", "lag_seconds": None},
+                "mysql": {"state": "up", "role": "primary", "standby": False, "lag_seconds": None},
             },
             "web2": {
                 "address": "198.18.0.4",
                 "nginx": "up",
                 "app": "up",
                 "release": "0123456789ab",
-                "mysql": {"state": "up", "role": "replica", "lag_seconds": 0.0},
+                "mysql": {"state": "up", "role": "replica", "standby": True, "lag_seconds": 0.0},
             },
         },
         "etcd": {
@@ -106,7 +132,21 @@ def test_a_stack_that_is_well_has_no_problems_and_this_document() -> None:
             "quorum": True,
             "tolerates": 1,
         },
-        "database": {"primary": "web1", "standbys": [], "acks": 0},
+        "database": {
+            "primary": "web1",
+            "standbys": ["web2"],
+            "acks": 1,
+            "term": 1,
+            "claim_alive": True,
+            "etcd_answers": True,
+            "paused": False,
+            "failover": {"possible": True, "why_not": None},
+        },
+        "agents": {
+            "lb1": {"state": "up", "stands": "witness", "reason": None},
+            "web1": {"state": "up", "stands": "protected", "reason": None},
+            "web2": {"state": "up", "stands": "standby", "reason": None},
+        },
         "problems": [],
     }
 
@@ -130,20 +170,48 @@ def test_a_stack_that_is_well_has_no_problems_and_this_document() -> None:
         (rows("DRAIN"), "web2", "it is drained on lb1"),
         (rows("DOWN 1/2", "Layer4 timeout"), "web2", "lb1 finds it down (Layer4 timeout)"),
         (rows("DOWN"), "web2", "lb1 finds it down (no reason given)"),
-        (database("web2", replica=None), "web2", "MySQL replicates from nobody"),
         (
-            replica(receiver="Connecting", error="Access denied"),
+            agent("web2", replication=None, state="fenced", reason="it has 3 transactions that web1 lacks"),
             "web2",
-            "replication does not run (the receiver: Access denied)",
+            "its MySQL follows nobody: it has 3 transactions that web1 lacks",
         ),
-        (replica(applier="No"), "web2", "replication does not run (the applier: stopped)"),
-        (replica(lag_seconds=99.6), "web2", "replication is 100 s late"),
         (
-            database("web2", answers=False, error="ERROR 2002 (HY000): no socket"),
+            replication(receiver="connecting", error="Access denied"),
             "web2",
-            "MySQL does not answer: ERROR 2002 (HY000): no socket",
+            "it does not reach the primary: Access denied",
         ),
-        (database("web1", read_only=True), "web1", "no MySQL server takes writes"),
+        (replication(receiver="off"), "web2", "replication does not run (the receiver: stopped)"),
+        (
+            replication(applying=False, error="Duplicate entry"),
+            "web2",
+            "replication does not run (the applier: Duplicate entry)",
+        ),
+        (agent("web2", lag_seconds=99.6), "web2", "replication is 100 s late"),
+        (
+            agent("web2", clone=("FILE COPY", 40), replication=None, state="empty"),
+            "web2",
+            "its data is being copied from another server: FILE COPY, 40 %",
+        ),
+        (silent, "web2", "MySQL does not answer: ERROR 2002 (HY000): no socket"),
+        (
+            agent("web1", serves_primary=False, reason="it waits for its lease"),
+            "web1",
+            "no MySQL server takes writes: it waits for its lease",
+        ),
+        (contract(acks=0), "database", "no failover is possible: no standby has all that is acknowledged"),
+        (agent("lb1", paused=True), "agents", "they are paused: they only watch, and no failover happens"),
+        (agent("lb1", answers=False), "lb1", "its agent runs, but does not answer"),
+        (agent("lb1", etcd=False), "lb1", "its agent does not reach etcd"),
+        (
+            agent("web1", warnings=("account app may connect while clients are shut out",)),
+            "web1",
+            "account app may connect while clients are shut out",
+        ),
+        (
+            agent("web2", saved=(SavedFact("/var/lib/colonnade/agent/errant/1", 12),)),
+            "web2",
+            "12 transactions that nobody was told of were saved as SQL: /var/lib/colonnade/agent/errant/1",
+        ),
         (
             fact("web2", release="ba9876543210"),
             "servers",
@@ -167,18 +235,24 @@ def test_what_is_wrong_is_said_once_with_its_place_and_a_way_out(change: Change,
         (fact("web1", probes={"nginx": 200, "app": 503}), "web1", "app", "down"),
         (rows("DRAIN"), "web2", "app", "drained"),
         (rows("MAINT"), "web2", "nginx", "drained"),
-        (database("web2", answers=False), "web2", "mysql", {"state": "down", "role": None, "lag_seconds": None}),
+        (silent, "web2", "mysql", {"state": "down", "role": None, "standby": False, "lag_seconds": None}),
         (
-            database("web2", replica=None),
+            agent("web2", replication=None),
             "web2",
             "mysql",
-            {"state": "up", "role": None, "lag_seconds": None},
+            {"state": "up", "role": None, "standby": False, "lag_seconds": None},
         ),
         (
-            replica(lag_seconds=None),
+            agent("web2", lag_seconds=None),
             "web2",
             "mysql",
-            {"state": "up", "role": "replica", "lag_seconds": None},
+            {"state": "up", "role": "replica", "standby": True, "lag_seconds": None},
+        ),
+        (
+            contract(standbys=(), acks=0),
+            "web2",
+            "mysql",
+            {"state": "up", "role": "replica", "standby": False, "lag_seconds": 0.0},
         ),
         (fact("web2", release=""), "web2", "release", None),
     ],
@@ -187,8 +261,26 @@ def test_the_state_of_a_part(change: Change, machine: str, part: str, state: obj
     assert document(view(change))["servers"][machine][part] == state
 
 
+@pytest.mark.parametrize(
+    ("change", "why_not"),
+    [
+        (agent("lb1", paused=True), "the agents are paused"),
+        (agent("web1", serves_primary=False), "no server leads"),
+        (contract(acks=0, standbys=()), "no standby has all that is acknowledged"),
+    ],
+)
+def test_why_no_failover_is_possible(change: Change, why_not: str) -> None:
+    assert document(view(change))["database"]["failover"] == {"possible": False, "why_not": why_not}
+
+
+def test_the_newest_word_counts_and_a_primary_that_does_not_serve_is_none() -> None:
+    newer = contract(primary="web2", term=2, standbys=("web1",), revision=10)
+    seen = document(view(newer))["database"]
+    assert (seen["primary"], seen["term"], seen["standbys"]) == (None, 2, ["web1"])
+
+
 def test_a_late_replica_is_a_problem_only_beyond_half_a_minute() -> None:
-    assert not list(problems(view(replica(lag_seconds=30.0))))
+    assert not list(problems(view(agent("web2", lag_seconds=30.0))))
 
 
 def test_a_machine_that_cannot_be_reached_is_unknown_and_named_with_the_reason() -> None:
@@ -199,7 +291,7 @@ def test_a_machine_that_cannot_be_reached_is_unknown_and_named_with_the_reason()
         "nginx": "unknown",
         "app": "unknown",
         "release": None,
-        "mysql": {"state": "unknown", "role": None, "lag_seconds": None},
+        "mysql": {"state": "unknown", "role": None, "standby": False, "lag_seconds": None},
     }
     assert document_["database"]["primary"] is None
     assert [(p.where, p.what) for p in problems(seen)] == [("web1", "no route to host")]

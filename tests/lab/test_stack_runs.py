@@ -14,9 +14,9 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 SERVERS = ("web1", "web2")
 UNITS = {
-    "lb1": ("haproxy.service", "knot.service"),
-    "web1": ("haproxy.service", "mysql.service", "nginx.service", "colonnade-app.service"),
-    "web2": ("haproxy.service", "mysql.service", "nginx.service", "colonnade-app.service"),
+    "lb1": ("colonnade-agent.service", "haproxy.service", "knot.service"),
+    "web1": ("colonnade-agent.service", "haproxy.service", "mysql.service", "nginx.service", "colonnade-app.service"),
+    "web2": ("colonnade-agent.service", "haproxy.service", "mysql.service", "nginx.service", "colonnade-app.service"),
 }
 DURABLE = {
     "sync_binlog": "1",
@@ -159,7 +159,7 @@ def test_nothing_failed_and_everything_starts_at_boot(classic: Stack) -> None:
 
 def test_reads_fall_back_to_the_primary_while_the_replica_is_down(classic: Stack) -> None:
     before = classic.sign("fallback", "before")
-    classic.ssh("web2", "systemctl stop mysql")
+    classic.ssh("web2", "systemctl mask -q --runtime --now mysql")  # or its agent would start it again
     try:
         for server in SERVERS:
             query = "SELECT @@hostname"
@@ -177,7 +177,7 @@ def test_reads_fall_back_to_the_primary_while_the_replica_is_down(classic: Stack
         problems = classic.status(code=1)["problems"]
         assert {p["where"] for p in problems if "mysql" in p["what"].lower()} == {"web2"}
     finally:
-        classic.ssh("web2", "systemctl start mysql")
+        classic.ssh("web2", "systemctl unmask -q --runtime mysql; systemctl start mysql")
     classic.settled()
     assert classic.plan() == []
 
@@ -261,9 +261,12 @@ def test_status_has_what_programs_count_on(classic: Stack) -> None:
         server = document["servers"][name]
         assert (server["address"], server["nginx"], server["app"]) == (address, "up", "up")
         assert (server["mysql"]["state"], server["mysql"]["role"]) == ("up", role)
-        assert set(server["mysql"]) >= {"state", "role", "lag_seconds"}
+        assert set(server["mysql"]) >= {"state", "role", "standby", "lag_seconds"}
         assert server["release"]
     assert document["database"]["primary"] == "web1"
+    assert (document["database"]["standbys"], document["database"]["acks"]) == (["web2"], 1)
+    assert document["database"]["failover"]["possible"]
+    assert {agent["state"] for agent in document["agents"].values()} == {"up"}
     assert set(document["database"]) >= {"primary", "standbys", "acks"}
     assert document["problems"] == []
     table = classic.colonnade("status").output

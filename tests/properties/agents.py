@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from colonnade.database import database_of
-from colonnade.facts import AgentFact, ClaimFact, ContractFact, Facts
+from colonnade.facts import AgentFact, ClaimFact, ContractFact, Facts, ReplicationFact
 from colonnade.render import Desired
 from colonnade.topology import Topology
 
@@ -51,3 +51,23 @@ def moved(topology: Topology, facts: AllFacts, machine: str, *, acks: int = 1) -
     agent = replace(facts[machine].agent, serves_primary=True, etcd=True, contract=contract, claim=claim)
     copied = replace(facts[machine].database, schemas=database.schemas, accounts=database.accounts)
     return {**now, machine: replace(facts[machine], agent=agent, database=copied)}
+
+
+def well(topology: Topology, facts: AllFacts) -> dict[str, Facts]:
+    """Return machines of which all agents are content: the first server leads, the next two stand by."""
+    primary, others = topology.primary, topology.replicas
+    standbys = tuple(sorted(server.node for server in others[: topology.standbys]))
+    contract = ContractFact(primary.node, 1, standbys, topology.acks, 9)
+    claim = ClaimFact(primary.node, 1, alive=True)
+    now = dict(facts)
+    for machine in topology.machines:
+        agent = AgentFact(ran=True, answers=True, node=machine.node, state="witness", etcd=True)
+        agent = replace(agent, claim=claim, contract=contract)
+        if machine == primary:
+            agent = replace(agent, state="protected", serves_primary=True, mysql=True)
+        elif machine.server:
+            following = ReplicationFact(primary.node, 1, "on", applying=True)
+            state = "standby" if machine.node in standbys else "following"
+            agent = replace(agent, state=state, serves_replica=True, mysql=True, replication=following, lag_seconds=0.0)
+        now[machine.name] = replace(facts[machine.name], agent=agent)
+    return now

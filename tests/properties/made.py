@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from pathlib import Path
 
 from colonnade.facts import Facts, UnitFact
 from colonnade.render import (
@@ -21,6 +22,8 @@ from colonnade.spec import Stack, parse
 from colonnade.topology import Topology, resolve
 
 DEBIAN = Platform("debian", "13", 4 << 30)
+AUTHORITY = (Path(__file__).parent / "authority.pem").read_text()
+"""A certificate that a program can read; its key was thrown away."""
 PROGRAM = Program("00a9e47c0de5", b"the agent")
 UBUNTU = Platform("ubuntu", "24.04", 4 << 30)
 
@@ -80,9 +83,9 @@ def site_of(
 
 
 def made_certificates(topology: Topology) -> dict[str, Certificate]:
-    """Return texts that stand for certificates; the keys are such that a test can look for them."""
+    """Return texts that stand for certificates of a real authority; the keys are such that a test can look for them."""
     return {
-        name: Certificate(f"certificate of {name}\n", Secret(f"secret-key-{name}\n"), "authority\n")
+        name: Certificate(f"certificate of {name}\n", Secret(f"secret-key-{name}\n"), AUTHORITY)
         for name in (request.name for request in certificate_requests(topology))
     }
 

@@ -49,7 +49,8 @@ def database_stages(
     well = WaitWell(WELL_SECONDS, "it is well again before the next one restarts")
     for machine in topology.servers:
         if machine != primary and machine.name in restarts:
-            yield Stage(f"MySQL on {machine.name}", {machine.name: (restarts[machine.name], well)})
+            alone = "writes wait for it, because durability is strict" if _all_wait(topology, machine, facts) else ""
+            yield Stage(f"MySQL on {machine.name}", {machine.name: (restarts[machine.name], well)}, alone)
     if primary.name in restarts:
         yield from _primary_restarts(topology, primary, restarts[primary.name], facts)
 
@@ -66,6 +67,16 @@ def _primary_restarts(
     switchover = Switchover(SWITCHOVER_SECONDS, "its MySQL restarts, and writes go on elsewhere meanwhile")
     yield Stage("another primary", {primary.name: (ready, switchover)})
     yield Stage(title, {primary.name: (restart, WaitWell(WELL_SECONDS, "it follows the new primary"))})
+
+
+def _all_wait(topology: Topology, machine: Machine, facts: Mapping[str, Facts]) -> bool:
+    """Say whether no commit succeeds while a replica restarts: it is needed, and the contract is never loosened."""
+    if topology.stack.database.durability != "strict":
+        return False
+    contract = database_of(topology, facts).contract
+    if contract is None:
+        return topology.standbys <= topology.acks
+    return machine.node in contract.standbys and len(contract.standbys) <= contract.acks
 
 
 def _others_can_lead(topology: Topology, facts: Mapping[str, Facts]) -> bool:

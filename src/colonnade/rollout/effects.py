@@ -63,7 +63,7 @@ def after_plan(facts: Mapping[str, Facts], plan: Plan, desired: Mapping[str, Des
 
 
 def after(facts: Mapping[str, Facts], machine: str, step: Step, desired: Mapping[str, Desired]) -> dict[str, Facts]:
-    """Return the facts that a step on a machine leaves behind; what is written to the primary is everywhere."""
+    """Return the facts that a step on a machine leaves behind; what the primary or etcd is told is told to all."""
     match step:
         case PrepareSchema():
             return {
@@ -72,6 +72,8 @@ def after(facts: Mapping[str, Facts], machine: str, step: Step, desired: Mapping
             }
         case Switchover():
             return {**facts, **_switched(facts, machine, desired)}
+        case AddMember() | PromoteMember() | RemoveMember():
+            return {**facts, **_members_changed(facts, machine, step)}
         case _:
             return {**facts, machine: _after_here(facts[machine], step, desired[machine])}
 
@@ -116,8 +118,6 @@ def _after_here(facts: Facts, step: Step, desired: Desired) -> Facts:  # noqa: C
             return _stopped(facts, EtcdFact(join=",".join(f"{name}={peer}" for name, peer in cluster)))
         case SealMember():
             return replace(facts, etcd=replace(facts.etcd, joined=True, join=""))
-        case AddMember() | PromoteMember() | RemoveMember():
-            return replace(facts, etcd=_changed(facts.etcd, step))
         case LeaveCluster():
             return _stopped(facts, EtcdFact())
         case PutProgram(program):
@@ -126,7 +126,7 @@ def _after_here(facts: Facts, step: Step, desired: Desired) -> Facts:  # noqa: C
             return replace(facts, programs=facts.programs - {identity})
         case WaitForPrimary():
             return replace(facts, agent=_leads(facts.agent, desired.node))
-        case WaitWell() | PrepareSchema() | Switchover():
+        case WaitWell() | PrepareSchema() | Switchover() | AddMember() | PromoteMember() | RemoveMember():
             return facts
         case _:
             assert_never(step)
@@ -188,6 +188,18 @@ def _switched(facts: Mapping[str, Facts], machine: str, desired: Mapping[str, De
 def _stopped(facts: Facts, etcd: EtcdFact) -> Facts:
     stopped = replace(facts.units.get(ETCD_UNIT, UnitFact("loaded", "", "", "enabled")), active="inactive", sub="dead")
     return replace(facts, etcd=etcd, units={**facts.units, ETCD_UNIT: stopped})
+
+
+def _members_changed(
+    facts: Mapping[str, Facts], machine: str, step: AddMember | PromoteMember | RemoveMember
+) -> dict[str, Facts]:
+    """Change the list of whoever has one: it is one list, of which the newest copy was changed."""
+    copies = {name: fact.etcd for name, fact in facts.items() if fact.etcd.members or name == machine}
+    newest = _changed(max(copies.values(), key=lambda etcd: (bool(etcd.members), etcd.index)), step)
+    return {
+        name: replace(facts[name], etcd=replace(etcd, members=newest.members, index=newest.index))
+        for name, etcd in copies.items()
+    }
 
 
 def _changed(etcd: EtcdFact, step: AddMember | PromoteMember | RemoveMember) -> EtcdFact:

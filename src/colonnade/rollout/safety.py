@@ -19,8 +19,8 @@ def check(topology: Topology, desired: Mapping[str, Desired], facts: Mapping[str
     """Refuse what cannot be done, or could lose data.
 
     Raises:
-        RefusedError: the primary was taken out of the file; a data directory would be made where one is set aside; or the
-            agents would begin with a server that lacks what another has.
+        RefusedError: the primary was taken out of the file; an empty data directory would be made beside one that was
+            set aside; or the agents would begin with a server that lacks what another has.
         ColonnadeError: another program holds a port that is needed.
 
     """
@@ -53,7 +53,7 @@ def _data_set_aside(machine: Machine, desired: Desired, facts: Facts) -> None:
         raise RefusedError(
             f"{MYSQL_DATA} holds no database, but {', '.join(database.aside)} does",
             where=machine.name,
-            do=f"If a copy is under way (colonnade status), wait for it. Else move the right one to {MYSQL_DATA}, or move"
+            do="If a copy is under way (colonnade status), wait for it. Else move the right one to its place, or all of"
             " them away from there. Nothing was changed.",
         )
 

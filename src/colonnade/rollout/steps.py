@@ -1,4 +1,4 @@
-"""One change each, as data, with its reason: ``script`` carries it out, ``effects`` and ``describe`` say what it does."""
+"""One change each, as data, with its reason: ``script`` does it, ``effects`` and ``describe`` say what it does."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
