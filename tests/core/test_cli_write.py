@@ -122,7 +122,7 @@ def test_completion_prints_a_script_for_our_name(shell: str, capsys: pytest.Capt
         ("logs web1 ", ["lb1", "web2"]),
         ("logs --unit n", ["nginx"]),
         ("lab cut l", ["lb1"]),
-        ("db ", ["console"]),
+        ("db c", ["console"]),
         ("completion f", ["fish"]),
     ],
 )
