@@ -30,6 +30,8 @@ MYSQL_CONFIG = "/etc/mysql/colonnade.cnf"
 HAPROXY_CONFIG = "/etc/haproxy/haproxy.cfg"
 HAPROXY_SOCKET = "/run/haproxy/admin.sock"
 HAPROXY_STATE = "/var/lib/haproxy/server-state"
+UNCHECKED = "_unchecked"
+"""What follows a server's name where HAProxy sends to it although it failed its checks; no DNS label has a ``_``."""
 
 TLS = "/etc/colonnade/tls"
 """Certificates and keys of the stack's own authority."""

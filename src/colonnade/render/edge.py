@@ -21,6 +21,8 @@ LIMIT_NOFILE = 20000
 SORRY = "/etc/haproxy/errors/colonnade-503.http"
 DROP_IN = "/etc/systemd/system/haproxy.service.d/colonnade.conf"
 STATIC_MAXCONN = 512
+MAXQUEUE = 256
+"""Requests that wait for one server."""
 
 
 def haproxy_packages() -> tuple[Package, ...]:
@@ -35,7 +37,6 @@ def haproxy_files(topology: Topology, machine: Machine) -> tuple[File, ...]:
         {
             "name": "app",
             "check": app.health,
-            "checked": True,
             "maxconn": app.concurrency,
             "maxconn_why": "what the application of one server handles at once ([app] concurrency)",
         },
@@ -45,12 +46,10 @@ def haproxy_files(topology: Topology, machine: Machine) -> tuple[File, ...]:
             {
                 "name": "static",
                 "check": "/.colonnade/nginx",
-                "checked": True,
-                "maxconn": STATIC_MAXCONN,
+                    "maxconn": STATIC_MAXCONN,
                 "maxconn_why": "files cost Nginx little",
             }
         )
-    backends += [{**backend, "name": f"{backend['name']}_unchecked", "checked": False} for backend in backends]
     config = render(
         "haproxy.cfg.j2",
         stack=topology.name,
@@ -62,6 +61,8 @@ def haproxy_files(topology: Topology, machine: Machine) -> tuple[File, ...]:
         primary={"name": topology.primary.server, "address": topology.primary.address},
         replicas=[{"name": m.server, "address": m.address} for m in topology.replicas],
         backends=backends,
+        maxqueue=MAXQUEUE,
+        unchecked=paths.UNCHECKED,
         static=app.static,
         app_timeout=app.timeout,
         www=topology.www,

@@ -86,18 +86,21 @@ explain_app() {{
 }}
 {ETCD_FUNCTIONS}proxy() {{ echo "$1" | timeout 5 socat -t 5 - UNIX-CONNECT:{paths.HAPROXY_SOCKET}; }}
 # Only what visitors ask for: where a balancer is a server too, its way to MySQL is never without a session.
-proxy_servers() {{ proxy 'show stat' | awk -F, -v s="$1" '$2 == s && $1 ~ /^(app|static)(_unchecked)?$/'; }}
+proxy_servers() {{
+  proxy 'show stat' | awk -F, -v s="$1" '($2 == s || $2 == s "{paths.UNCHECKED}") && $1 ~ /^(app|static)$/'
+}}
 set_servers() {{
   # set_servers SERVER STATE BACKEND...: a backend that this balancer does not have is skipped.
   server=$1 state=$2
   shift 2
   known=$(proxy 'show stat' | awk -F, -v s="$server" '$2 == s {{print $1}}')
   for backend in "$@"; do
-    case " $(echo $known) " in *" $backend "*) proxy "set server $backend/$server state $state" ;; esac
+    case " $(echo $known) " in *" $backend "*) ;; *) continue ;; esac
+    for name in "$server" "$server"{paths.UNCHECKED}; do proxy "set server $backend/$name state $state"; done
   done
 }}
 idle() {{ [ "$(proxy_servers "$1" | awk -F, '{{n += $3 + $5}} END {{print n + 0}}')" = 0 ]; }}
-checks_pass() {{ ! proxy_servers "$1" | awk -F, '$1 !~ /_unchecked$/ {{print $37}}' | grep -qv 'L7OK'; }}
+checks_pass() {{ ! proxy_servers "$1" | awk -F, -v s="$1" '$2 == s {{print $37}}' | grep -qv 'L7OK'; }}
 """
 
 
