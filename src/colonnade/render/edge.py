@@ -46,7 +46,7 @@ def haproxy_files(topology: Topology, machine: Machine) -> tuple[File, ...]:
             {
                 "name": "static",
                 "check": "/.colonnade/nginx",
-                    "maxconn": STATIC_MAXCONN,
+                "maxconn": STATIC_MAXCONN,
                 "maxconn_why": "files cost Nginx little",
             }
         )

@@ -38,7 +38,7 @@ from colonnade.rollout.units import loaded_configuration
 Files = dict[str, bytes]
 
 SHELL_FUNCTIONS = rf"""
-installed() {{ dpkg-query -W -f='${{Package}}\n' | sort -u; }}
+versions() {{ dpkg-query -W -f='${{Status}} ${{Package}} ${{Version}}\n' | awk '$5 != "" {{print $4, $5}}'; }}
 mark() {{
   # A unit's record: fingerprints of what it was restarted and reloaded with; "keep" leaves one as it is.
   restart=- reload=-
@@ -195,13 +195,29 @@ def _install(step: InstallPackages) -> list[str]:
         "fi",
         "apt-get -q -o DPkg::Lock::Timeout=120 update",
         *(f"echo {quote(name)} >>{paths.INSTALLED}" for name in step.packages),
+        *(_note_mysql() if "mysql-server" in step.packages else ()),
         # Kept until the installation has ended, so that one that is cut off still tells what it brought.
-        f'[ -e {paths.PACKAGES_BEFORE} ] || write_down {paths.PACKAGES_BEFORE} "$(installed)"',
+        f'[ -e {paths.PACKAGES_BEFORE} ] || write_down {paths.PACKAGES_BEFORE} "$(versions)"',
         f"apt-get -q check || apt-get -q -y {APT_OPTIONS} --no-install-recommends --fix-broken{target} install",
         *install_commands(step.packages, step.suite),
-        f"installed | comm -13 {paths.PACKAGES_BEFORE} - >>{paths.BROUGHT}",
+        (
+            "versions | awk 'NR == FNR {was[$1] = $2; next} !($1 in was) {print $1}'"
+            f" {paths.PACKAGES_BEFORE} - >>{paths.BROUGHT}"
+        ),
+        (
+            "versions | awk 'NR == FNR {was[$1] = $2; next} $1 in was && was[$1] != $2 {print $1, was[$1], $2}'"
+            f" {paths.PACKAGES_BEFORE} - >>{paths.UPGRADED}"
+        ),
         f"rm {paths.PACKAGES_BEFORE}",
         f"! grep -qs '^# colonnade' {policy} || rm -f {policy}",
+    ]
+
+
+def _note_mysql() -> list[str]:
+    """Note what MySQL's package is about to make and will not take away again: what was there before is not ours."""
+    return [
+        *(f"[ -e {path} ] || echo {path} >>{paths.MYSQL_MADE}" for path in paths.MYSQL_PACKAGED),
+        f"getent passwd mysql >/dev/null || echo mysql >>{paths.MYSQL_MADE}",
     ]
 
 
