@@ -71,6 +71,10 @@ until_true() {{
     sleep 0.2
   done
 }}
+dpkg_goes_on() {{
+  # 1 is a package that lacks what it depends on, which apt mends; 2 is dpkg itself: what was cut off may hold its lock.
+  dpkg --configure -a --force-confdef --force-confold || [ $? = 1 ]
+}}
 mysql_answers() {{ timeout 5 mysql -u root --connect-timeout=2 -e 'SELECT 1' >/dev/null 2>&1; }}
 app_answers() {{
   code=$(curl -s -o {paths.STAGING}/answer -m 3 -w '%{{http_code}}' --unix-socket {paths.APP_SOCKET} \
@@ -189,7 +193,7 @@ def _install(step: InstallPackages) -> list[str]:
     policy, ours = "/usr/sbin/policy-rc.d", "# colonnade: nothing starts before it is configured"
     return [
         # What an installation that was cut off left may lack what it depends on: then apt must mend that first.
-        "dpkg --configure -a --force-confdef --force-confold || true",
+        "until_true 120 'dpkg to go on with what was cut off' dpkg_goes_on",
         f"if [ ! -e {policy} ] || grep -q '^# colonnade' {policy}; then",
         f"  printf '#!/bin/sh\\n{ours}\\nexit 101\\n' >{policy}; chmod 755 {policy}",
         "fi",
