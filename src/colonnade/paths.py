@@ -26,7 +26,7 @@ LOCK = "/run/colonnade.lock"
 
 MYSQL_DATA = "/var/lib/mysql-colonnade"
 """Our own data directory: one that the package, or somebody else, made is never touched."""
-MYSQL_MADE = "/var/lib/mysql-colonnade.made"
+MYSQL_MADE = "/var/lib/mysql-made"
 """What came into being when MySQL's package was installed and outlives it; kept as long as the data."""
 MYSQL_PACKAGED = ("/var/lib/mysql", "/var/lib/mysql-files", "/var/lib/mysql-keyring", "/etc/mysql/debian.cnf")
 """What MySQL's package makes, and leaves behind when it is removed; its account, ``mysql``, is another."""
