@@ -203,7 +203,11 @@ def _install(step: InstallPackages) -> list[str]:
         # Kept until the installation has ended, so that one that is cut off still tells what it brought.
         f'[ -e {paths.PACKAGES_BEFORE} ] || write_down {paths.PACKAGES_BEFORE} "$(versions)"',
         f"apt-get -q check || apt-get -q -y {APT_OPTIONS} --no-install-recommends --fix-broken{target} install",
-        *install_commands(step.packages, step.suite),
+        *(
+            # Seen once, when dpkg had been killed: a package's own script failed, and not again. Then it is an error.
+            f"{line} || {{ until_true 120 'dpkg to go on' dpkg_goes_on; {line}; }}"
+            for line in install_commands(step.packages, step.suite)
+        ),
         (
             "versions | awk 'NR == FNR {was[$1] = $2; next} !($1 in was) {print $1}'"
             f" {paths.PACKAGES_BEFORE} - >>{paths.BROUGHT}"
