@@ -90,6 +90,8 @@ def test_following_goes_on_where_reading_stopped() -> None:
     [
         ("10 min ago", "10 min ago"),
         ("yesterday", "yesterday"),
+        ("10m", "-10m"),
+        ("2 hours", "-2 hours"),
         ("2025-01-31T12:00:00Z", "@1738324800.000000"),
         ("2025-01-31 13:00:00.5+01:00", "@1738324800.500000"),
         ("2025-01-31", f"@{datetime(2025, 1, 31).timestamp():.6f}"),  # noqa: DTZ001  local is what is meant

@@ -104,7 +104,7 @@ def test_a_new_release_goes_to_one_server_after_the_other_each_drained_first() -
     drain, ready = plan.stages[2].work["lb1"][0], plan.stages[4].work["lb2"][0]
     assert isinstance(drain, Drain)
     assert isinstance(ready, Ready)
-    assert drain.backends == ready.backends == ("app", "static", "app_unchecked", "static_unchecked")
+    assert drain.backends == ready.backends == ("app", "static")
     assert not any(stage.interrupts for stage in plan.stages)
 
 

@@ -190,7 +190,7 @@ def ssh(name: str, words: tuple[str, ...]) -> None:
 @click.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=machine_names)
 @click.option("-u", "--unit", "units", multiple=True, shell_complete=unit_names, help="Only this unit; repeatable.")
-@click.option("--since", "start", metavar="TIME", help="Since '10 min ago', 'today' or an ISO time.")
+@click.option("--since", "start", metavar="TIME", help="Since '10m', 'today' or an ISO time.")
 @click.option(
     "-n", "--lines", type=click.IntRange(min=0), help="The last N entries of all. Default: 100; with --since, all."
 )

@@ -231,9 +231,17 @@ async def destroy(*, yes: bool, keep_image: bool, data: bool, name: str | None) 
         )
     async with opened(file) as site:
         with progress() as told:
-            await remove_from_machines(site, told, data=data)
+            left = await remove_from_machines(site, told, data=data)
     click.echo(f"{file.stack.name} is off its machines{'' if data else '; the data is where it was'}.", err=True)
+    for machine, stayed in sorted(left.items()):
+        if stayed.newer:
+            words = f"what was installed needed newer {', '.join(stayed.newer)}; they stay, for Debian cannot go back"
+            click.echo(f"note: {machine}: {words}{_with(stayed.needed)}.", err=True)
     return 0
+
+
+def _with(packages: tuple[str, ...]) -> str:
+    return f", and {', '.join(packages)} with them" if packages else ""
 
 
 async def _destroy_lab(file: StackFile, told: Progress, *, keep_image: bool) -> None:

@@ -78,7 +78,12 @@ class Journals:
 
 
 def since(text: str) -> str:
-    """Translate an ISO time, local if it does not say, for any machine's time zone; leave other words to journalctl."""
+    """Translate an ISO time, local if it does not say, for any machine's time zone; leave other words to journalctl.
+
+    A bare span, ``10m`` or ``2 hours``, is so long ago: journalctl would refuse it.
+    """
+    if re.fullmatch(r"\d+ ?(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)", text):
+        return f"-{text}"
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

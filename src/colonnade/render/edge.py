@@ -25,6 +25,8 @@ DROP_IN = "/etc/systemd/system/haproxy.service.d/colonnade.conf"
 STATE_DROP_IN = "/etc/systemd/system/haproxy.service.d/mysql-colonnade.conf"
 """Sorts after the other; what it changes is systemd's to do, so that a running HAProxy need not restart for it."""
 STATIC_MAXCONN = 512
+MAXQUEUE = 256
+"""Requests that wait for one server."""
 
 
 def haproxy_packages() -> tuple[Package, ...]:
@@ -39,7 +41,6 @@ def haproxy_files(topology: Topology, machine: Machine) -> tuple[File, ...]:
         {
             "name": "app",
             "check": app.health,
-            "checked": True,
             "maxconn": app.concurrency,
             "maxconn_why": "what the application of one server handles at once ([app] concurrency)",
         },
@@ -49,12 +50,10 @@ def haproxy_files(topology: Topology, machine: Machine) -> tuple[File, ...]:
             {
                 "name": "static",
                 "check": "/.colonnade/nginx",
-                "checked": True,
                 "maxconn": STATIC_MAXCONN,
                 "maxconn_why": "files cost Nginx little",
             }
         )
-    backends += [{**backend, "name": f"{backend['name']}_unchecked", "checked": False} for backend in backends]
     config = render(
         "haproxy.cfg.j2",
         stack=topology.name,
@@ -66,6 +65,8 @@ def haproxy_files(topology: Topology, machine: Machine) -> tuple[File, ...]:
         agent_port=AGENT_PORT,
         authority=paths.AUTHORITY,
         backends=backends,
+        maxqueue=MAXQUEUE,
+        unchecked=paths.UNCHECKED,
         static=app.static,
         app_timeout=app.timeout,
         www=topology.www,

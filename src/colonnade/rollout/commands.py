@@ -43,7 +43,7 @@ from colonnade.rollout.units import loaded_configuration
 Files = dict[str, bytes]
 
 SHELL_FUNCTIONS = rf"""
-installed() {{ dpkg-query -W -f='${{Package}}\n' | sort -u; }}
+versions() {{ dpkg-query -W -f='${{Status}} ${{Package}} ${{Version}}\n' | awk '$5 != "" {{print $4, $5}}'; }}
 mark() {{
   # A unit's record: fingerprints of what it was restarted and reloaded with; "keep" leaves one as it is.
   restart=- reload=-
@@ -76,6 +76,10 @@ until_true() {{
     sleep 0.2
   done
 }}
+dpkg_goes_on() {{
+  # 1 is a package that lacks what it depends on, which apt mends; 2 is dpkg itself: what was cut off may hold its lock.
+  dpkg --configure -a --force-confdef --force-confold || [ $? = 1 ]
+}}
 mysql_answers() {{ timeout 5 mysql -u root --connect-timeout=2 -e 'SELECT 1' >/dev/null 2>&1; }}
 app_answers() {{
   code=$(curl -s -o {paths.STAGING}/answer -m 3 -w '%{{http_code}}' --unix-socket {paths.APP_SOCKET} \
@@ -91,18 +95,21 @@ explain_app() {{
 }}
 {ETCD_FUNCTIONS}proxy() {{ echo "$1" | timeout 5 socat -t 5 - UNIX-CONNECT:{paths.HAPROXY_SOCKET}; }}
 # Only what visitors ask for: where a balancer is a server too, its way to MySQL is never without a session.
-proxy_servers() {{ proxy 'show stat' | awk -F, -v s="$1" '$2 == s && $1 ~ /^(app|static)(_unchecked)?$/'; }}
+proxy_servers() {{
+  proxy 'show stat' | awk -F, -v s="$1" '($2 == s || $2 == s "{paths.UNCHECKED}") && $1 ~ /^(app|static)$/'
+}}
 set_servers() {{
   # set_servers SERVER STATE BACKEND...: a backend that this balancer does not have is skipped.
   server=$1 state=$2
   shift 2
   known=$(proxy 'show stat' | awk -F, -v s="$server" '$2 == s {{print $1}}')
   for backend in "$@"; do
-    case " $(echo $known) " in *" $backend "*) proxy "set server $backend/$server state $state" ;; esac
+    case " $(echo $known) " in *" $backend "*) ;; *) continue ;; esac
+    for name in "$server" "$server"{paths.UNCHECKED}; do proxy "set server $backend/$name state $state"; done
   done
 }}
 idle() {{ [ "$(proxy_servers "$1" | awk -F, '{{n += $3 + $5}} END {{print n + 0}}')" = 0 ]; }}
-checks_pass() {{ ! proxy_servers "$1" | awk -F, '$1 !~ /_unchecked$/ {{print $37}}' | grep -qv 'L7OK'; }}
+checks_pass() {{ ! proxy_servers "$1" | awk -F, -v s="$1" '$2 == s {{print $37}}' | grep -qv 'L7OK'; }}
 """
 
 
@@ -197,19 +204,39 @@ def _install(step: InstallPackages) -> list[str]:
     policy, ours = "/usr/sbin/policy-rc.d", "# colonnade: nothing starts before it is configured"
     return [
         # What an installation that was cut off left may lack what it depends on: then apt must mend that first.
-        "dpkg --configure -a --force-confdef --force-confold || true",
+        "until_true 120 'dpkg to go on with what was cut off' dpkg_goes_on",
         f"if [ ! -e {policy} ] || grep -q '^# colonnade' {policy}; then",
         f"  printf '#!/bin/sh\\n{ours}\\nexit 101\\n' >{policy}; chmod 755 {policy}",
         "fi",
         "apt-get -q -o DPkg::Lock::Timeout=120 update",
         *(f"echo {quote(name)} >>{paths.INSTALLED}" for name in step.packages),
+        *(_note_mysql() if "mysql-server" in step.packages else ()),
         # Kept until the installation has ended, so that one that is cut off still tells what it brought.
-        f'[ -e {paths.PACKAGES_BEFORE} ] || write_down {paths.PACKAGES_BEFORE} "$(installed)"',
+        f'[ -e {paths.PACKAGES_BEFORE} ] || write_down {paths.PACKAGES_BEFORE} "$(versions)"',
         f"apt-get -q check || apt-get -q -y {APT_OPTIONS} --no-install-recommends --fix-broken{target} install",
-        *install_commands(step.packages, step.suite),
-        f"installed | comm -13 {paths.PACKAGES_BEFORE} - >>{paths.BROUGHT}",
+        *(
+            # Seen once, when dpkg had been killed: a package's own script failed, and not again. Then it is an error.
+            f"{line} || {{ until_true 120 'dpkg to go on' dpkg_goes_on; {line}; }}"
+            for line in install_commands(step.packages, step.suite)
+        ),
+        (
+            "versions | awk 'NR == FNR {was[$1] = $2; next} !($1 in was) {print $1}'"
+            f" {paths.PACKAGES_BEFORE} - >>{paths.BROUGHT}"
+        ),
+        (
+            "versions | awk 'NR == FNR {was[$1] = $2; next} $1 in was && was[$1] != $2 {print $1, was[$1], $2}'"
+            f" {paths.PACKAGES_BEFORE} - >>{paths.UPGRADED}"
+        ),
         f"rm {paths.PACKAGES_BEFORE}",
         f"! grep -qs '^# colonnade' {policy} || rm -f {policy}",
+    ]
+
+
+def _note_mysql() -> list[str]:
+    """Note what MySQL's package is about to make and will not take away again: what was there before is not ours."""
+    return [
+        *(f"[ -e {path} ] || echo {path} >>{paths.MYSQL_MADE}" for path in paths.MYSQL_PACKAGED),
+        f"getent passwd mysql >/dev/null || echo mysql >>{paths.MYSQL_MADE}",
     ]
 
 

@@ -22,7 +22,7 @@ from colonnade.topology import Machine, Topology
 
 __all__ = ["manifest", "plan"]
 
-BACKENDS = ("app", "static", "app_unchecked", "static_unchecked")
+BACKENDS = ("app", "static")
 READY_SECONDS = 60
 HAPROXY = "haproxy.service"
 
