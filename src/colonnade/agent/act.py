@@ -151,6 +151,9 @@ class Actor:
         if self.server is None or view.mysql is None:
             return
         began, acks, server = self.clock(), view.mysql.source.acks, self.server
+        contract = view.record.contract
+        # A heartbeat that all is well is not waited for; the answer to a question is.
+        awaited = view.mysql.offline or contract is None or bool(contract.barred) or acks != contract.acks
         self.memory = replace(self.memory, probe=Probe(began, acks))
 
         async def write() -> None:
@@ -162,7 +165,8 @@ class Actor:
             newest = self.memory.probe
             if newest is None or newest.began <= began or newest.ended is None:
                 self.memory = replace(self.memory, probe=probe)
-            self.nudge()
+            if awaited:
+                self.nudge()
 
         task = asyncio.get_running_loop().create_task(write())
         self._probes.add(task)

@@ -25,7 +25,9 @@ from colonnade.ha.report import report
 from colonnade.ha.states import state
 from colonnade.ha.view import Memory, Receiver, Report, View
 
-IDLE_SECONDS = 0.25
+IDLE_SECONDS = 0.4
+ALERT_SECONDS = 0.1
+"""Between rounds while something may be about to happen."""
 BUSY_SECONDS = 0.02
 AFTER_FAILURE_SECONDS = 0.2
 LEADER_EVERY = 5.0
@@ -174,9 +176,12 @@ class Agent:
             self._keep_leader_away(view)
             self._tidy(view)
             self._warn(view)
-            return BUSY_SECONDS if self.peers.hurry else IDLE_SECONDS
-        if isinstance(decision.action, do.FreshCommit | do.AskPromises):
+            self.peers.alert = _alerted(view)
+            return BUSY_SECONDS if self.peers.hurry else ALERT_SECONDS if self.peers.alert else IDLE_SECONDS
+        if isinstance(decision.action, do.AskPromises):
             return BUSY_SECONDS
+        if isinstance(decision.action, QUIET):
+            return IDLE_SECONDS  # what a write of its own shows begins a round when it is there
         return AFTER_FAILURE_SECONDS if failure else 0.0
 
     def _ended(self, work: asyncio.Task[str]) -> str:
@@ -274,6 +279,17 @@ class Agent:
             leads, others = await self.etcd.leads()
             if leads and others:
                 await self.etcd.move_leader(others[0])
+
+
+def _alerted(view: View) -> bool:
+    """Say whether there is a first sign of trouble: then it is looked at more often, until it is clear."""
+    mysql = view.mysql
+    if mysql is None or not view.record.current or mysql.source.blocked_since is not None:
+        return True
+    replication = mysql.replication
+    return replication is not None and (
+        replication.receiver is not Receiver.ON or replication.silence > view.wanted.silent_after / 2
+    )
 
 
 def _turn(report: Report) -> tuple[object, ...]:

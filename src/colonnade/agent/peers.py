@@ -13,7 +13,8 @@ from colonnade.wire.client import Connection, UnansweredError
 from colonnade.wire.tls import Identity
 
 ASK_SECONDS = 0.5
-IDLE_SECONDS = 0.25
+IDLE_SECONDS = 0.4
+ALERT_SECONDS = 0.15
 HURRY_SECONDS = 0.03
 GREETING_SECONDS = 0.5
 
@@ -41,6 +42,7 @@ class Peers:
         self._tasks: set[asyncio.Task[None]] = set()
         self.heard: dict[str, Peer] = {}
         self.hurry = False
+        self.alert = False
 
     def begin(self) -> None:
         """Begin to ask."""
@@ -58,7 +60,8 @@ class Peers:
             wake.clear()
             await self._ask(name)
             with suppress(TimeoutError):
-                async with asyncio.timeout(HURRY_SECONDS if self.hurry else IDLE_SECONDS):
+                pause = HURRY_SECONDS if self.hurry else ALERT_SECONDS if self.alert else IDLE_SECONDS
+                async with asyncio.timeout(pause):
                     await wake.wait()
 
     async def _ask(self, name: str) -> None:
