@@ -76,6 +76,7 @@ class Agent:
         self.serving_replica = False
         self._last: tuple[str, str, str] = ("", "", "")
         self._leader_at = 0.0
+        self._leader_turn = 0
         self._tidied_at = clock()
         self._warned_at = clock() - WARN_EVERY
         self.tasks: set[asyncio.Task[None]] = set()
@@ -278,7 +279,9 @@ class Agent:
         with suppress(Exception):
             leads, others = await self.etcd.leads()
             if leads and others:
-                await self.etcd.move_leader(others[0])
+                # Another one each time: the first may be down.
+                self._leader_turn += 1
+                await self.etcd.move_leader(others[self._leader_turn % len(others)])
 
 
 def _alerted(view: View) -> bool:
