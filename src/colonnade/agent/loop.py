@@ -163,7 +163,11 @@ class Agent:
             self._note(view, self.decision, self._ended(work))
             return AFTER_FAILURE_SECONDS if self.failure else 0.0
         self._show(view, view)
+        contract = view.record.contract
+        if contract is not None:
+            self.peers.near = frozenset({contract.primary.name, *(each.name for each in contract.standbys)})
         if self.server is None:
+            self.peers.alert = not view.record.current or not view.reaches_primary
             self.decision = do.Decision(do.Wait(), "a witness: it votes on who reaches the primary")
             return IDLE_SECONDS
         decision = decide(view)
