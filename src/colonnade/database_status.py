@@ -133,14 +133,19 @@ def _machine(machine: Machine, facts: Facts, database: Database) -> Iterator[Pro
             )
         for warning in agent.warnings:
             yield Problem(machine.name, warning, logs)
-        for saved in agent.saved:
+    if machine.server:
+        yield from _server(machine, facts, database)
+
+
+def database_notes(topology: Topology, facts: Mapping[str, Facts]) -> Iterator[Problem]:
+    """Yield what is not wrong, and waits for somebody to look at it."""
+    for machine in topology.machines:
+        for saved in facts[machine.name].agent.saved if machine.name in facts else ():
             yield Problem(
                 machine.name,
                 f"{saved.transactions} transactions that nobody was told of were saved as SQL: {saved.directory}",
                 "Look whether any of it is wanted, then remove the directory.",
             )
-    if machine.server:
-        yield from _server(machine, facts, database)
 
 
 def _server(machine: Machine, facts: Facts, database: Database) -> Iterator[Problem]:

@@ -4,7 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from colonnade.database_status import agents_document, database_document, database_problems, mysql_document
+from colonnade.database_status import (
+    agents_document,
+    database_document,
+    database_notes,
+    database_problems,
+    mysql_document,
+)
 from colonnade.etcd_status import etcd_document, etcd_problems
 from colonnade.facts import Facts
 from colonnade.paths import APP_UNIT
@@ -42,6 +48,7 @@ def document(view: View, *, ca: str | None = None) -> dict[str, Any]:
         "database": database_document(view.topology, view.facts),
         "agents": agents_document(view.topology, view.facts),
         "problems": [{"where": problem.where, "what": problem.what, "do": problem.do} for problem in problems(view)],
+        "notes": [{"where": note.where, "what": note.what, "do": note.do} for note in notes(view)],
     }
 
 
@@ -86,6 +93,11 @@ def _drained(view: View, machine: Machine) -> bool:
         for balancer in view.topology.balancers
         for row in (view.facts[balancer.name].proxy if balancer.name in view.facts else ())
     )
+
+
+def notes(view: View) -> Iterator[Problem]:
+    """Yield what is not wrong, and waits for somebody to look at it."""
+    yield from database_notes(view.topology, view.facts)
 
 
 def problems(view: View) -> Iterator[Problem]:

@@ -148,6 +148,7 @@ def test_a_stack_that_is_well_has_no_problems_and_this_document() -> None:
             "web2": {"state": "up", "stands": "standby", "reason": None},
         },
         "problems": [],
+        "notes": [],
     }
 
 
@@ -206,11 +207,6 @@ def test_a_stack_that_is_well_has_no_problems_and_this_document() -> None:
             agent("web1", warnings=("account app may connect while clients are shut out",)),
             "web1",
             "account app may connect while clients are shut out",
-        ),
-        (
-            agent("web2", saved=(SavedFact("/var/lib/colonnade/agent/errant/1", 12),)),
-            "web2",
-            "12 transactions that nobody was told of were saved as SQL: /var/lib/colonnade/agent/errant/1",
         ),
         (
             fact("web2", release="ba9876543210"),
@@ -309,3 +305,11 @@ def test_a_balancer_that_cannot_be_reached_is_not_said_to_hold_the_address() -> 
 def test_what_visitors_see_comes_first() -> None:
     seen = view(unit("lb1", "haproxy.service", active="failed"), outside="198.18.0.2 does not answer: refused")
     assert [problem.where for problem in problems(seen)] == ["http://www.foobar.com/", "lb1"]
+
+
+def test_what_was_saved_is_noted_and_nothing_is_wrong() -> None:
+    saved = view(agent("web2", saved=(SavedFact("/var/lib/colonnade/agent/errant/1", 12),)))
+    assert list(problems(saved)) == []
+    (note,) = document(saved)["notes"]
+    assert note["where"] == "web2"
+    assert "12 transactions" in note["what"]

@@ -333,7 +333,8 @@ class Agent:
         if server.read_only or not server.answers:
             return
         epoch, began, acks, life = self.epoch, self.world.now, server.acks, server.epoch
-        self.memory = replace(self.memory, probe=Probe(began, acks))
+        since = self.memory.unwritten_since
+        self.memory = replace(self.memory, probe=Probe(began, acks), unwritten_since=began if since is None else since)
         before = server.yes
 
         def told(ok: bool) -> None:  # noqa: FBT001  the answer itself
@@ -344,6 +345,8 @@ class Agent:
             def record() -> None:
                 if self.alive and epoch == self.epoch:
                     self.memory = replace(self.memory, probe=ended)
+                    if ok:
+                        self.memory = replace(self.memory, unwritten_since=None)
                     self.nudge()
 
             self._when_running(record)

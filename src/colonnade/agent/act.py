@@ -121,6 +121,7 @@ class Actor:
         self._acks = mysql.source.acks if mysql is not None else 0
         if mysql is None:
             self._samples.clear()
+            self.memory = replace(self.memory, unwritten_since=None)
         elif not self._samples or view.now - self._samples[-1][0] >= EARLIER_SECONDS / 2:
             self._samples.append((view.now, mysql.executed))
         old = [executed for at, executed in self._samples if view.now - at >= EARLIER_SECONDS]
@@ -154,11 +155,13 @@ class Actor:
         contract = view.record.contract
         # A heartbeat that all is well is not waited for; the answer to a question is.
         awaited = view.mysql.offline or contract is None or bool(contract.barred) or acks != contract.acks
-        self.memory = replace(self.memory, probe=Probe(began, acks))
+        since = self.memory.unwritten_since
+        self.memory = replace(self.memory, probe=Probe(began, acks), unwritten_since=began if since is None else since)
 
         async def write() -> None:
             try:
                 probe = await server.fresh_commit(began=began, acks=acks)
+                self.memory = replace(self.memory, unwritten_since=None)
             except FailedError:
                 # It ended without an answer: nothing is proven, and another may begin.
                 probe = Probe(began, acks, ended=self.clock())

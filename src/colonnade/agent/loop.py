@@ -147,7 +147,7 @@ class Agent:
                 async with asyncio.timeout(pause):
                     await self._event.wait()
 
-    async def round(self) -> float:
+    async def round(self) -> float:  # noqa: PLR0911  one way out for each kind of round
         """Observe, decide, act; return how many seconds the next round may wait if nothing happens."""
         self._event.clear()
         self.alive_at = clock()

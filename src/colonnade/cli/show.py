@@ -9,7 +9,7 @@ from rich.text import Text
 
 from colonnade.rollout import Plan, describe, unified_diff
 from colonnade.rollout.steps import PutFile
-from colonnade.status import View, document, problems
+from colonnade.status import View, document, notes, problems
 
 WIDTH = 100
 COLOURS = {"up": "green", "down": "bold red", "drained": "yellow", "learner": "yellow", "unknown": "bold red"}
@@ -134,6 +134,9 @@ def _problems(console: Console, view: View) -> None:
     for problem in wrong:
         console.print(Text.assemble(("! ", "bold red"), (problem.where, "bold"), f": {problem.what}"), soft_wrap=True)
         console.print(Text(f"    {problem.do}", style="dim"), soft_wrap=True)
+    for note in notes(view):
+        console.print(Text(f"note: {note.where}: {note.what}", style="yellow"), soft_wrap=True)
+        console.print(Text(f"    {note.do}", style="dim"), soft_wrap=True)
 
 
 def summary(view: View, steps: int, warnings: tuple[str, ...], *, in_lab: bool) -> None:

@@ -31,7 +31,7 @@ def evidence(view: View, contract: Contract) -> str:
         and replication.receiver is Receiver.ON
         and replication.silence < view.wanted.silent_after
     ):
-        return ""
+        return _given_up(view, contract) if over else ""
     if over and not view.reaches_primary:
         return f"this server's receiver has lost {contract.primary}, and the lease is over"
     voters = [p.report for p in view.peers.values() if view.now - p.at < view.wanted.silent_after]
@@ -40,6 +40,18 @@ def evidence(view: View, contract: Contract) -> str:
         lost = f"this server's receiver has lost {contract.primary}"
         return f"{lost}, and {against} of {view.wanted.agents} agents do not reach it"
     return ""
+
+
+def _given_up(view: View, contract: Contract) -> str:
+    """Say why a primary whose lease is over is lost although its binary log still flows; empty if it goes on.
+
+    As long as its agent speaks, it may serve without etcd by its standbys' word; a shutdown ends clients first and
+    replication last.
+    """
+    said = view.heard(contract.primary.name, view.wanted.silent_after)
+    if said is None:
+        return f"the lease is over, and the agent of {contract.primary} is silent"
+    return "" if said.answers else f"the lease is over, and {contract.primary} says that its MySQL does not answer"
 
 
 def is_forced(view: View) -> bool:

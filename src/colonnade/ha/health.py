@@ -17,6 +17,23 @@ def leads(view: View) -> bool:
     )
 
 
+def stalled(view: View) -> bool:
+    """Say whether this primary answers and yet cannot write, and no standby is the reason: a full or broken disk, say.
+
+    One that is merely busy writes late, but it writes.
+    """
+    contract, mysql, since = view.record.contract, view.mysql, view.memory.unwritten_since
+    return (
+        contract is not None
+        and contract.primary == view.me
+        and contract.acks >= 1
+        and mysql is not None
+        and mysql.source.blocked_since is None
+        and since is not None
+        and view.now - since >= view.wanted.stalled_after
+    )
+
+
 def _confirmed_until(view: View, contract: Contract) -> float:
     """Return until when the standbys' words carry: none of them has promised a later term (invariant 8)."""
     oldest = view.now

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from colonnade.ha.actions import ClaimLease, Decision, Fence, FreshCommit, ReleaseLease, RenewLease, Wait, WriteContract
 from colonnade.ha.contract import renewed, succession
-from colonnade.ha.health import authority_until
+from colonnade.ha.health import authority_until, stalled
 from colonnade.ha.opening import opening
 from colonnade.ha.probing import due
 from colonnade.ha.protection import protection
@@ -106,11 +106,23 @@ def _hand_over(view: View, contract: Contract, mysql: Mysql, claim: Claim) -> De
     return Decision(Wait(), f"{request.target} fetches the last transactions")
 
 
+def _give_way(view: View, mysql: Mysql, claim: Claim | None) -> Decision:
+    """Return the next step of a primary that cannot write: a standby can, if it is let."""
+    why = f"its own writes do not end for {view.wanted.stalled_after:g} s, and no standby is the reason"
+    if not mysql.offline:
+        return Decision(Fence(), f"{why}: clients out")
+    if claim is not None and claim.alive and claim.holder == view.me.name:
+        return Decision(ReleaseLease(claim.term, claim.revision), f"{why}: a standby may take over")
+    return Decision(Wait(), why)
+
+
 def in_office(view: View, contract: Contract, mysql: Mysql) -> Decision:
     """Return the next step of the contract's primary."""
     if not view.record.current:
         return _without_record(view, mysql)
     claim = view.record.claim
+    if stalled(view):
+        return _give_way(view, mysql, claim)
     if step := _hold_claim(view, contract, mysql, claim):
         return step
     if not view.memory.settled:

@@ -1,6 +1,6 @@
 """What an agent tells the others, made from its view."""
 
-from colonnade.ha.health import authority_until
+from colonnade.ha.health import authority_until, stalled
 from colonnade.ha.view import NOTHING, Receiver, Report, View
 
 
@@ -22,7 +22,13 @@ def report(view: View) -> Report:
     kept = not mysql.strangers and (off or (replication is not None and replication.term >= view.durable.promised_term))
     on = replication is not None and replication.receiver is Receiver.ON
     # Writable: it has executed all that it ever received, so what it lacks, no primary has. Clients may still be out.
-    leads = contract is not None and replication is None and not mysql.read_only and authority_until(view) > view.now
+    leads = (
+        contract is not None
+        and replication is None
+        and not mysql.read_only
+        and authority_until(view) > view.now
+        and not stalled(view)
+    )
     return Report(
         view.me,
         revision,
@@ -35,7 +41,7 @@ def report(view: View) -> Report:
         or mysql.acknowledging
         or (not off and replication is not None and replication.acknowledges),
         reaches_primary=view.reaches_primary,
-        answers=True,
+        answers=not stalled(view),
         leads=contract.term if leads and contract is not None else 0,
         executed=mysql.executed if leads else NOTHING,
         last_term=view.durable.last_term,

@@ -209,6 +209,7 @@ class Memory:
     asked_of_me: int = 0  # the highest term in which a claimant asked for a promise
     released_at: float | None = None
     silent_since: float | None = None  # since when its own MySQL does not answer
+    unwritten_since: float | None = None  # since when none of its own writes has succeeded, though one was begun
     floored_at: float = float("-inf")  # the last time the floor was moved up
     earlier: GtidSet | None = None  # what was executed here a moment ago: who holds that has caught up
 
@@ -259,6 +260,7 @@ class Wanted:
     patience: float = 3.0  # a claimant gives up after so long, and a switchover
     back_off: float = 2.0  # after giving up, and before raising again
     heartbeat: float = 1.0
+    stalled_after: float = 6.0  # a primary that cannot write for so long, and waits for no standby, gives way
     refresh_floor: float = 10.0
     lag: int = 100  # transactions by which a new standby may be behind
 
