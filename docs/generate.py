@@ -15,6 +15,7 @@ import click
 from colonnade import diagram, paths
 from colonnade.cli.main import INTERRUPTED, cli
 from colonnade.errors import ColonnadeError
+from colonnade.ha import transitions
 from colonnade.render import (
     Certificate,
     Desired,
@@ -69,6 +70,11 @@ def text_diagram() -> str:
 def mermaid_diagram() -> str:
     """Return the picture as Mermaid."""
     return f"```mermaid\n{diagram.mermaid(example())}\n```"
+
+
+def states() -> str:
+    """Return the picture of the states of a server in the cluster, as Mermaid."""
+    return f"```mermaid\n{transitions.mermaid()}\n```"
 
 
 def commands() -> str:
@@ -253,6 +259,7 @@ def own() -> str:
 
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"diagram": text_diagram, "mermaid": mermaid_diagram},
+    "docs/explanation/states-and-invariants.md": {"states": transitions.table, "picture": states},
     "docs/reference/commands.md": {"commands": commands},
     "docs/reference/exit-codes.md": {"exit codes": exit_codes},
     "docs/reference/machine.md": {

@@ -1,5 +1,7 @@
 """The documentation keeps up: what exists is described, what is described exists, and links lead somewhere."""
 
+import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -11,6 +13,9 @@ import click
 import pytest
 
 from colonnade import __version__
+from colonnade.agent import __main__ as agent_command
+from colonnade.agent import endpoints
+from colonnade.agent.metrics import METRICS, PREFIX, metrics_text
 from colonnade.cli.main import cli
 from colonnade.errors import ColonnadeError
 from colonnade.spec import parse, schema
@@ -100,6 +105,30 @@ def test_every_key_of_the_status_is_described_and_no_other() -> None:
     told = re.findall(r"(?m)^\| `(\S+)` \|", (REFERENCE / "status.md").read_text())
     assert "problems.*.what" in given
     assert sorted(told) == sorted(given)
+
+
+def test_every_metric_of_the_agent_is_described_and_no_other() -> None:
+    told = re.findall(r"(?m)^\| `(colonnade_\w+)` \|", (REFERENCE / "metrics.md").read_text())
+    assert sorted(told) == sorted(f"{PREFIX}{name}" for name in METRICS)
+
+
+def test_every_metric_is_told_by_the_agent_and_no_other() -> None:
+    tree = ast.parse(inspect.getsource(metrics_text))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    names = {
+        ast.literal_eval(call.args[0]) for call in calls if isinstance(call.func, ast.Name) and call.func.id == "gauge"
+    }
+    assert names == set(METRICS)
+
+
+def test_every_endpoint_and_key_and_verb_of_the_agent_is_described() -> None:
+    page = (REFERENCE / "agent.md").read_text()
+    for path in re.findall(r'"(/[a-z]+)"', inspect.getsource(endpoints)):
+        assert re.search(rf"(?m)^\| `(?:GET|POST) {path}` \|", page), path
+    for key in re.findall(r'(?m)^ {12}"(\w+)":', inspect.getsource(endpoints.Endpoints.status)):
+        assert re.search(rf"(?m)^\|(?: `\w+`,)* `{key}`[, ]", page), key
+    for verb in re.findall(r'add_parser\("([a-z-]+)"', inspect.getsource(agent_command)):
+        assert re.search(rf"(?m)^\|(?: `\w+`,)* `{verb}[ `]", page), verb
 
 
 def exit_codes(error: type[ColonnadeError]) -> Iterator[int]:

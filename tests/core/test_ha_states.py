@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs/explanation/states-and-invariants.md"
 @pytest.mark.parametrize(("mark", "content"), [("states", table()), ("picture", f"```mermaid\n{mermaid()}\n```")])
 def test_the_page_shows_the_table_of_the_code(mark: str, content: str) -> None:
     page = PAGE.read_text(encoding="utf-8")
-    shown = page.partition(f"<!-- begin: {mark} -->\n")[2].partition(f"\n<!-- end: {mark} -->")[0]
+    shown = page.partition(f"<!-- {mark} -->\n")[2].partition(f"\n<!-- /{mark} -->")[0]
     assert shown == content
 
 
