@@ -44,7 +44,7 @@ def removal_script(*, data: bool) -> str:
         f"! getent passwd {paths.APP_USER} >/dev/null || userdel {paths.APP_USER}",
         f"rm -rf {paths.MYSQL_DATA} {paths.MYSQL_DATA}.*" if data else ":",
         # What etcd holds is about a stack that is no more; data are MySQL's.
-        f"rm -rf {paths.ETCD_DATA} {paths.ETCD_JOIN} {paths.ETCD_JOINED}",
+        f"rm -rf {paths.ETCD_DATA} {paths.ETCD_JOIN} {paths.ETCD_JOINED} {paths.ETCD_RECOVERED} {paths.ETCD_RECOVERY}",
         # Transactions that the agent saved as SQL are data, too.
         *(() if data else (f"[ ! -d {_ERRANT} ] || {{ mkdir -p {SAVED} && cp -a {_ERRANT}/. {SAVED}/; }} || exit 1",)),
         f"rm -rf {paths.STATE}",
