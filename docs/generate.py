@@ -244,6 +244,8 @@ def own() -> str:
         (paths.CURRENT, "symbolic link to the release that runs"),
         (paths.ETCD_DATA, "etcd's data directory, on its members"),
         (paths.ETCD_JOINED, "this machine was a member of etcd: with empty data it must be added anew"),
+        (paths.ETCD_RECOVERED, "after `etcd recover`: when it was, and the identity of the cluster since then"),
+        (paths.ETCD_RECOVERY, "while `etcd recover` runs: the cluster that is being made"),
         (paths.ETCD_JOIN, "while a member starts for the first time: that it may, and in which cluster"),
         (paths.AGENT_PROGRAMS, "the agent's program, a directory for each version"),
         (paths.AGENT_STATE, "what the agent has promised, and its history"),

@@ -1,7 +1,7 @@
 """What the machines' facts say together about etcd: who is a member, who is up, who leads. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from colonnade.facts import EtcdFact, Facts
 from colonnade.paths import ETCD_UNIT
@@ -41,6 +41,10 @@ class Cluster:
     leader: str
     """Name of the machine whose member leads; empty if none does, or it did not answer."""
     has_leader: bool
+    lost_while_silent: tuple[str, ...] = ()
+    """If nobody answers who knows the members: those machines that were some and have no data, if they are too many."""
+    relics: frozenset[str] = frozenset()
+    """Machines that speak for the cluster that there was before a recovery."""
 
     @property
     def voters(self) -> tuple[Member, ...]:
@@ -60,7 +64,14 @@ class Cluster:
     @property
     def majority_is_gone(self) -> bool:
         """Whether no start of whatever is left brings a majority together."""
+        if self.lost_while_silent:
+            return True
         return bool(self.voters) and not self.has_leader and len(self.voters) - len(self.lost) < self.majority
+
+    @property
+    def lost_names(self) -> tuple[str, ...]:
+        """What a person calls those whose data is gone."""
+        return tuple(member.called for member in self.lost) or self.lost_while_silent
 
     def member(self, machine: Machine) -> Member | None:
         """Return the member on a machine."""
@@ -90,7 +101,7 @@ def majority_of(voters: int) -> int:
 def cluster_of(topology: Topology, facts: Mapping[str, Facts]) -> Cluster:
     """Put together what the machines say; those without facts could not be asked, and may have data."""
     by_peer = {machine.etcd_peer: machine for machine in topology.machines}
-    said = {name: fact.etcd for name, fact in facts.items()}
+    said = _of_one_cluster(facts)
     answering = [etcd for etcd in said.values() if etcd.answers and etcd.members]
     # A member that is cut off lists what it last knew.
     newest = max(answering, key=lambda etcd: (bool(etcd.leader), etcd.index), default=EtcdFact())
@@ -104,7 +115,7 @@ def cluster_of(topology: Topology, facts: Mapping[str, Facts]) -> Cluster:
                 name=listed.name,
                 learner=listed.learner,
                 machine=machine,
-                up=known is not None and is_up(known),
+                up=machine is not None and known is not None and is_up(known) and said[machine.name].answers,
                 has_data=machine is not None and (known is None or known.etcd.data),
             )
         )
@@ -114,7 +125,34 @@ def cluster_of(topology: Topology, facts: Mapping[str, Facts]) -> Cluster:
         members=tuple(members),
         leader=leads[0] if leads else "",
         has_leader=any(etcd.answers and etcd.leader for etcd in said.values()),
+        relics=frozenset(name for name, fact in facts.items() if fact.etcd.answers and not said[name].answers),
+        lost_while_silent=() if members else _lost_while_silent(topology, facts),
     )
+
+
+def _of_one_cluster(facts: Mapping[str, Facts]) -> dict[str, EtcdFact]:
+    """Return what the machines say; after a recovery those that speak for another cluster are taken for silent.
+
+    A machine that was off meanwhile may come back with the old cluster's data, and two of them with a majority of it.
+    """
+    newest = max((fact.etcd for fact in facts.values()), key=lambda etcd: etcd.recovered_at, default=EtcdFact())
+    right = newest.recovered_as
+    return {name: _silenced(fact.etcd) if _strange(fact.etcd, right) else fact.etcd for name, fact in facts.items()}
+
+
+def _strange(etcd: EtcdFact, right: str) -> bool:
+    return bool(right) and etcd.answers and etcd.cluster != right
+
+
+def _silenced(etcd: EtcdFact) -> EtcdFact:
+    return replace(etcd, answers=False, leader="", members=())
+
+
+def _lost_while_silent(topology: Topology, facts: Mapping[str, Facts]) -> tuple[str, ...]:
+    """Say whose data is gone, if what is left, and what could not be asked, is no majority of what there was."""
+    were = [m for m in topology.machines if m.name not in facts or facts[m.name].etcd.joined or facts[m.name].etcd.data]
+    lost = [m.name for m in were if m.name in facts and not facts[m.name].etcd.data]
+    return tuple(lost) if lost and len(were) - len(lost) < majority_of(len(were)) else ()
 
 
 def is_up(facts: Facts) -> bool:

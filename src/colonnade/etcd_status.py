@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from colonnade.etcd import Cluster, cluster_of, is_up, majority_of
-from colonnade.facts import Facts
-from colonnade.paths import ETCD_DATA, ETCD_JOINED, ETCD_UNIT
+from colonnade.facts import EtcdFact, Facts
+from colonnade.paths import ETCD_UNIT
 from colonnade.problem import Problem
 from colonnade.topology import Machine, Topology
 
@@ -29,6 +29,20 @@ def etcd_document(topology: Topology, facts: Mapping[str, Facts]) -> dict[str, A
         "quorum": cluster.has_leader,
         "tolerates": spare(topology, facts),
     }
+
+
+def members_document(topology: Topology, facts: Mapping[str, Facts]) -> dict[str, Any]:
+    """Return more of each member: what ``etcd status`` shows; sizes in bytes, ``index`` is how far its log has come."""
+    document = etcd_document(topology, facts)["members"]
+    for name, member in document.items():
+        etcd = facts[name].etcd if name in facts else EtcdFact()
+        member |= {
+            "version": etcd.version or None,
+            "bytes": etcd.size if etcd.answers else None,
+            "index": etcd.index if etcd.answers else None,
+            "has_data": etcd.data if name in facts else None,
+        }
+    return dict(document)
 
 
 def spare(topology: Topology, facts: Mapping[str, Facts]) -> int:
@@ -69,13 +83,8 @@ def _no_majority(topology: Topology, cluster: Cluster, facts: Mapping[str, Facts
     up = sum(1 for machine in members if machine.name in facts and facts[machine.name].etcd.answers)
     what = f"it has no leader: {up} of {len(members)} members answer, {majority_of(len(members))} must"
     if cluster.majority_is_gone:
-        lost = ", ".join(member.called for member in cluster.lost)
-        yield Problem(
-            "etcd",
-            f"{what}; the data of {lost} is gone",
-            f"To begin with an empty one: on {', '.join(m.name for m in members)} stop etcd, remove {ETCD_DATA}"
-            f" and {ETCD_JOINED}; then colonnade apply",
-        )
+        lost = ", ".join(cluster.lost_names)
+        yield Problem("etcd", f"{what}; the data of {lost} is gone", "colonnade etcd recover")
         return
     yield Problem("etcd", what, "Bring the machines back that are down, and look at the cables between them.")
 

@@ -133,6 +133,17 @@ def test_raised_mysql_first_and_etcd_when_a_commit_was_seen() -> None:
     assert action.contract.acks == 1
 
 
+def test_what_is_left_of_the_lease_does_not_cut_the_standbys_words_short() -> None:
+    """Neither while etcd is away, nor when it answers again and the lease is yet to be renewed."""
+    confirmed = NOW - 0.1 + WANTED.ttl
+    ending = replace(PRIMARY, memory=replace(PRIMARY.memory, lease_from=NOW - WANTED.ttl + 0.05))
+    assert serves_until(recorded(ending, current=False)) == confirmed
+    back = replace(PRIMARY, memory=replace(PRIMARY.memory, lease_from=NOW - 9))
+    assert serves_until(back) == confirmed
+    assert decide(back).action == do.RenewLease(5, 11)
+    assert serves_until(replace(back, peers={})) < NOW
+
+
 def test_without_etcd_the_standbys_words_carry_the_primary() -> None:
     view = recorded(replace(PRIMARY, memory=replace(PRIMARY.memory, lease_from=NOW - 9)), current=False)
     assert serves_until(view) == NOW - 0.1 + WANTED.ttl

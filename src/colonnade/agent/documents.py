@@ -3,7 +3,11 @@
 from typing import Any
 
 from colonnade.gtid import GtidSet
-from colonnade.ha.view import Contract, Member, Replication, Report, View
+from colonnade.ha.record import contract_text, succession_text
+from colonnade.ha.view import Contract, Member, Record, Replication, Report, View
+
+KEPT_FOR_RECOVERY = 20
+"""How many beginnings of terms an agent tells."""
 
 
 def report_document(report: Report, age: float) -> dict[str, Any]:
@@ -62,6 +66,16 @@ def contract_document(contract: Contract | None) -> dict[str, Any] | None:
         "barred": sorted(contract.barred),
         "floor": str(contract.floor),
         "revision": contract.revision,
+    }
+
+
+def record_document(record: Record) -> dict[str, Any]:
+    """Return the record as this agent last read it: from it etcd is made anew, if it is lost."""
+    contract = record.contract
+    return {
+        "contract": contract_text(contract) if contract is not None else None,
+        "revision": contract.revision if contract is not None else 0,
+        "successions": [succession_text(each) for each in record.successions[-KEPT_FOR_RECOVERY:]],
     }
 
 

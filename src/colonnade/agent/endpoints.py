@@ -9,6 +9,7 @@ from colonnade.agent.documents import (
     contract_document,
     mysql_document,
     peers_document,
+    record_document,
     report_document,
 )
 from colonnade.agent.loop import Agent, clock
@@ -112,6 +113,7 @@ class Endpoints:
             "contract": contract_document(view.record.contract),
             "promised_term": view.durable.promised_term,
             "incarnation": view.me.incarnation,
+            "record": record_document(view.record),
             "mysql": mysql_document(view) if agent.server is not None else None,
             "silent": agent.observer.why_silent,
             "lag_seconds": seen.lag if seen is not None else None,

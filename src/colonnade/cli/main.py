@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from colonnade import __version__
-from colonnade.cli import completion, database, drill, failover, lab, machines, stack, write
+from colonnade.cli import completion, database, drill, etcd, failover, lab, machines, stack, write
 from colonnade.cli.context import Invocation, say_error
 from colonnade.errors import ColonnadeError
 
@@ -35,7 +35,7 @@ def cli(context: click.Context, file: Path | None) -> None:
     context.obj = Invocation(file)
 
 
-for module in (stack, machines, database, drill, failover, lab, write, completion):
+for module in (stack, machines, database, drill, etcd, failover, lab, write, completion):
     for command in module.COMMANDS:
         cli.add_command(command)
 

@@ -5,6 +5,7 @@ knows it, which also works when the majority is lost, and one curl asks both que
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from colonnade import paths
@@ -19,6 +20,9 @@ _CREDENTIALS = (
 ETCD = f"""
 for file in {paths.ETCD_DATA}/member/wal/*.wal; do [ ! -e "$file" ] || printf 'etcd\\tdata\\n'; break; done
 [ ! -e {paths.ETCD_JOINED} ] || printf 'etcd\\tjoined\\n'
+[ ! -r {paths.ETCD_RECOVERED} ] || while read -r at cluster; do
+  printf 'etcd\\trecovered\\t%s\\t%s\\n' "$at" "$cluster"
+done < {paths.ETCD_RECOVERED}
 [ ! -e {paths.ETCD_JOIN} ] || while IFS='=' read -r key value; do
   [ "$key" != ETCD_INITIAL_CLUSTER ] || printf 'etcd\\tjoin\\t%s\\n' "$value"
 done < {paths.ETCD_JOIN}
@@ -39,7 +43,7 @@ def etcd_fact(lines: list[list[str]]) -> EtcdFact:
     """
     try:
         return _fact(lines)
-    except (AttributeError, TypeError) as error:
+    except (AttributeError, IndexError, TypeError) as error:
         raise ValueError(f"etcd's answer: {error}") from error
 
 
@@ -49,13 +53,18 @@ def _fact(lines: list[list[str]]) -> EtcdFact:
     answers: list[dict[str, Any]] = [json.loads(text) for text in texts if text]
     status = next((answer for answer in answers if "raftTerm" in answer), None)
     listed = next((answer for answer in answers if "members" in answer), {})
-    fact = EtcdFact(data="data" in said, joined="joined" in said, join=said.get("join", ""))
+    at, cluster = next(((rest[0], rest[1]) for kind, *rest in lines if kind == "recovered"), ("0", ""))
+    fact = EtcdFact(
+        data="data" in said,
+        joined="joined" in said,
+        join=said.get("join", ""),
+        recovered_at=int(at),
+        recovered_as=cluster,
+    )
     if status is None:
         return fact
-    return EtcdFact(
-        data=fact.data,
-        joined=fact.joined,
-        join=fact.join,
+    return replace(
+        fact,
         answers=True,
         cluster=status["header"]["cluster_id"],
         member=status["header"]["member_id"],

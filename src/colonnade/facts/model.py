@@ -121,6 +121,10 @@ class EtcdFact:
     """Whether this machine was a member once."""
     join: str = ""
     """The cluster for which a member may start here with empty data; such a leave is taken back when it has."""
+    recovered_at: int = 0
+    """When the cluster was made anew because its majority was gone, in seconds since 1970; 0: not that is known."""
+    recovered_as: str = ""
+    """The identity that the cluster has since then."""
     answers: bool = False
     cluster: str = ""
     member: str = ""

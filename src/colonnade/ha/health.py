@@ -57,12 +57,14 @@ def authority_until(view: View) -> float:
     until = NEVER
     if memory.lease_from is not None and memory.lease_term == contract.term:
         until = memory.lease_from + view.wanted.ttl
-    if until > view.now or view.record.current:
+    if until > view.now and view.record.current:
         return until
+    # etcd does not answer, and what is left of the lease may end before the next round; or it answers again, and
+    # nobody is to be cut off before the lease is renewed.
     if contract.acks == 0:
         # Nobody can be promoted over a contract without acknowledgements; but a raise may still be under way to etcd.
-        return view.now + view.wanted.ttl if memory.settled else NEVER
-    return _confirmed_until(view, contract)
+        return max(until, view.now + view.wanted.ttl) if memory.settled else until
+    return max(until, _confirmed_until(view, contract))
 
 
 def serves_until(view: View) -> float:

@@ -23,6 +23,7 @@ TRANSITIONS = (
     Transition(State.SEPARATE, State.CLAIMING, "the primary is lost"),
     Transition(State.SEPARATE, State.OPENING, "begins as the first, or finds its place again"),
     Transition(State.SEPARATE, State.ISOLATED, "a new agent finds that its data is the primary, without a lease yet"),
+    Transition(State.SEPARATE, State.PROTECTED, "a new agent finds itself the primary; its standbys confirm it"),
     Transition(State.SEPARATE, State.FENCED, "a new agent finds another primary, and this one still open"),
     Transition(State.FOLLOWING, State.SEPARATE, "the receiver is stopped: another primary, or a change of its side"),
     Transition(State.FOLLOWING, State.STANDBY, "listed by the primary"),

@@ -148,7 +148,7 @@ def _forgets(topology: Topology, cluster: Cluster) -> Iterator[Stage]:
 
 
 def _must_join(machine: Machine, cluster: Cluster, facts: Facts) -> bool:
-    return cluster.member(machine) is None or not facts.etcd.data
+    return cluster.member(machine) is None or not facts.etcd.data or machine.name in cluster.relics
 
 
 def _join(
@@ -161,7 +161,11 @@ def _join(
     if member is not None and member.learner and not member.started:
         change = ()  # added by an apply that was cut off, and never started
     elif member is not None:
-        lost = "its data is gone: empty, under its old identity, it could vote twice"
+        lost = (
+            "its data is of the cluster that there was before the recovery"
+            if facts.etcd.data
+            else "its data is gone: empty, under its old identity, it could vote twice"
+        )
         change = (RemoveMember(name, role.peer, lost), AddMember(name, role.peer, "in its place, with a new identity"))
     if change:
         yield Stage(f"etcd takes {name} in", {speaker.name: change})

@@ -66,6 +66,7 @@ def etcd_commands(step: EtcdStep) -> list[str]:  # noqa: PLR0911  one branch for
             return [
                 f"systemctl disable -q --now {paths.ETCD_UNIT} 2>/dev/null || true",
                 f"rm -rf {paths.ETCD_DATA} {paths.ETCD_JOIN} {paths.ETCD_JOINED}",
+                f"rm -rf {paths.ETCD_RECOVERED} {paths.ETCD_RECOVERY}",
             ]
         case _:
             assert_never(step)
@@ -95,7 +96,7 @@ def _permit_first(step: PermitMember) -> list[str]:
         leave,
         f"if cmp -s {paths.ETCD_JOIN}.new {paths.ETCD_JOIN}; then rm -f {paths.ETCD_JOIN}.new; else",
         f"systemctl stop {paths.ETCD_UNIT} 2>/dev/null || true",
-        f"rm -rf {paths.ETCD_DATA}",
+        f"rm -rf {paths.ETCD_DATA} {paths.ETCD_RECOVERED}",
         f"mv -f {paths.ETCD_JOIN}.new {paths.ETCD_JOIN}",
         "fi",
     ]

@@ -55,7 +55,7 @@ def removal_script(*, data: bool) -> str:
         *(() if data else (f"[ ! -d {_ERRANT} ] || {{ mkdir -p {SAVED} && cp -a {_ERRANT}/. {SAVED}/; }} || exit 1",)),
         "remove_data",
         # What etcd holds is about a stack that is no more; data are MySQL's.
-        f"rm -rf {paths.ETCD_DATA} {paths.ETCD_JOIN} {paths.ETCD_JOINED}",
+        f"rm -rf {paths.ETCD_DATA} {paths.ETCD_JOIN} {paths.ETCD_JOINED} {paths.ETCD_RECOVERED} {paths.ETCD_RECOVERY}",
         f"stays newer {paths.UPGRADED}",
         f"stays needed {paths.BROUGHT}",
         f"rm -rf {paths.STATE}",

@@ -8,7 +8,7 @@ from colonnade.errors import ColonnadeError, RefusedError
 from colonnade.etcd import cluster_of, members_explained
 from colonnade.facts import Facts
 from colonnade.gtid import GtidSet
-from colonnade.paths import ETCD_DATA, ETCD_JOINED, MYSQL_DATA
+from colonnade.paths import MYSQL_DATA
 from colonnade.render import Desired, platform_of
 from colonnade.topology import AGENT_PORT, Machine, Topology
 
@@ -158,9 +158,8 @@ def _etcd_warnings(topology: Topology, facts: Mapping[str, Facts]) -> Iterator[s
         yield members_explained(topology)
     cluster = cluster_of(topology, facts)
     if cluster.formed and cluster.majority_is_gone:
-        lost = ", ".join(member.called for member in cluster.lost)
+        lost = ", ".join(cluster.lost_names)
         yield (
-            f"etcd has lost its majority for good: the data of {lost} is gone. Nothing of it is changed. To begin with"
-            f" an empty one: on {', '.join(m.name for m in members)} stop etcd, remove {ETCD_DATA} and {ETCD_JOINED},"
-            " then apply."
+            f"etcd has lost its majority for good: the data of {lost} is gone. Nothing of it is changed."
+            " colonnade etcd recover makes it anew, while the primary serves."
         )
