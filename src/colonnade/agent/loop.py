@@ -76,6 +76,7 @@ class Agent:
         self.serving_replica = False
         self._last: tuple[str, str, str] = ("", "", "")
         self._leader_at = 0.0
+        self._leader_turn = 0
         self._tidied_at = clock()
         self._warned_at = clock() - WARN_EVERY
         self.tasks: set[asyncio.Task[None]] = set()
@@ -162,7 +163,11 @@ class Agent:
             self._note(view, self.decision, self._ended(work))
             return AFTER_FAILURE_SECONDS if self.failure else 0.0
         self._show(view, view)
+        contract = view.record.contract
+        if contract is not None:
+            self.peers.near = frozenset({contract.primary.name, *(each.name for each in contract.standbys)})
         if self.server is None:
+            self.peers.alert = not view.record.current or not view.reaches_primary
             self.decision = do.Decision(do.Wait(), "a witness: it votes on who reaches the primary")
             return IDLE_SECONDS
         decision = decide(view)
@@ -278,7 +283,9 @@ class Agent:
         with suppress(Exception):
             leads, others = await self.etcd.leads()
             if leads and others:
-                await self.etcd.move_leader(others[0])
+                # Another one each time: the first may be down.
+                self._leader_turn += 1
+                await self.etcd.move_leader(others[self._leader_turn % len(others)])
 
 
 def _alerted(view: View) -> bool:

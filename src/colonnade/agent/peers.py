@@ -15,6 +15,8 @@ from colonnade.wire.tls import Identity
 ASK_SECONDS = 0.5
 IDLE_SECONDS = 0.4
 ALERT_SECONDS = 0.15
+DISTANT_SECONDS = 1.0
+FEW = 4
 HURRY_SECONDS = 0.03
 GREETING_SECONDS = 0.5
 
@@ -43,6 +45,7 @@ class Peers:
         self.heard: dict[str, Peer] = {}
         self.hurry = False
         self.alert = False
+        self.near: frozenset[str] = frozenset()
 
     def begin(self) -> None:
         """Begin to ask."""
@@ -60,9 +63,16 @@ class Peers:
             wake.clear()
             await self._ask(name)
             with suppress(TimeoutError):
-                pause = HURRY_SECONDS if self.hurry else ALERT_SECONDS if self.alert else IDLE_SECONDS
-                async with asyncio.timeout(pause):
+                async with asyncio.timeout(self._pause(name)):
                     await wake.wait()
+
+    def _pause(self, name: str) -> float:
+        if self.hurry:
+            return HURRY_SECONDS
+        if self.alert:
+            return ALERT_SECONDS
+        # Of many, those on whom commits depend are asked as often as ever, the others often enough to be heard.
+        return IDLE_SECONDS if name in self.near or len(self._asking) <= FEW else DISTANT_SECONDS
 
     async def _ask(self, name: str) -> None:
         asked = self._clock()
