@@ -19,7 +19,9 @@ COMMAND_SECONDS = 600
 # What differs from run to run, and the word that stands for it in a comparison.
 VARYING = (
     (r"\b198\.1[89]\.\d+\.\d+\b", "ADDRESS"),
-    (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+", "TIME"),
+    (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?", "TIME"),
+    (r"\bterm \d+\b", "term NUMBER"),
+    (r" \(leads\)", ""),
     (r"\b[0-9a-f]{12}\b", "RELEASE"),
     (r"\s+", " "),
 )
