@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import h11
 
 CHUNK = 65536
+_LOST = (OSError, h11.ProtocolError, EOFError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Connection:
                         await self._connect()
                     sent = True
                     return await self._exchange(method, path, body)
-                except (OSError, h11.ProtocolError, EOFError):
+                except _LOST:
                     # A kept connection that the other side has closed meanwhile says so now; nothing was carried out
                     # if what is asked changes nothing.
                     self.close()
@@ -62,14 +63,9 @@ class Connection:
                     await self._connect()
                     return await self._exchange(method, path, body)
         except TimeoutError as error:
-            self.close()
             raise UnansweredError(f"no answer within {seconds:g} s", sent=sent) from error
-        except (OSError, h11.ProtocolError, EOFError) as error:
-            self.close()
+        except _LOST as error:
             raise UnansweredError(str(error) or type(error).__name__, sent=sent) from error
-        except asyncio.CancelledError:
-            self.close()
-            raise
 
     async def _connect(self) -> None:
         self._streams = await asyncio.open_connection(
@@ -78,6 +74,13 @@ class Connection:
         self._http = h11.Connection(h11.CLIENT)
 
     async def _exchange(self, method: str, path: str, body: bytes) -> Answer:
+        try:
+            return await self._exchanged(method, path, body)
+        except BaseException:
+            self.close()  # what is half read in it is no answer to the next question
+            raise
+
+    async def _exchanged(self, method: str, path: str, body: bytes) -> Answer:
         assert self._streams is not None  # noqa: S101  just connected
         assert self._http is not None  # noqa: S101
         reader, writer = self._streams

@@ -105,13 +105,19 @@ class Server:
 
 
 async def _read(http: h11.Connection, reader: asyncio.StreamReader, who: str) -> Request | None:
+    """Return the next request; None if there is none any more, or it is too large. All of it has to come in time."""
     head: h11.Request | None = None
     body = bytearray()
+    clock = asyncio.get_running_loop().time
+    until, begun = clock() + IDLE_SECONDS, bool(http.trailing_data[0])
     while True:
         event = http.next_event()
         if event is h11.NEED_DATA:
-            async with asyncio.timeout(IDLE_SECONDS if head is None else REQUEST_SECONDS):
+            if begun:
+                until = min(until, clock() + REQUEST_SECONDS)
+            async with asyncio.timeout_at(until):
                 chunk = await reader.read(CHUNK)
+            begun = True
             if not chunk and head is None:
                 return None
             http.receive_data(chunk)

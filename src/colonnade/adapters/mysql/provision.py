@@ -68,6 +68,9 @@ class Provision:
                 was complete: then ``finish`` goes on.
 
         """
+        if self.unfinished:  # a copy is complete, and only has to be put in place
+            await self.finish()
+            return
         shutil.rmtree(self._room, ignore_errors=True)
         self._room.mkdir(mode=0o750)
         shutil.chown(self._room, "mysql", "mysql")
@@ -114,7 +117,7 @@ class Provision:
         await self._process.stop()
         if new.exists():
             if data.exists():
-                data.rename(aside)
+                data.rename(_unused(aside))
             new.rename(data)
         for path in (data.parent, new.parent):
             with suppress(OSError):
@@ -123,6 +126,12 @@ class Provision:
         self._journal.unlink()
         _sync(self._journal.parent)
         shutil.rmtree(new.parent, ignore_errors=True)
+
+
+def _unused(path: Path) -> Path:
+    """Return a name beside it if it is there already: whoever made new data meanwhile does not end the swap."""
+    names = (path, *(path.with_name(f"{path.name}-{n}") for n in range(1, 100)))
+    return next(each for each in names if not each.exists())
 
 
 async def save_errant(data: Path, directory: Path, transactions: str) -> None:

@@ -21,6 +21,8 @@ LEAVING_PATIENCE = 10.0
 FENCE_PATIENCE = 1.0
 """Seconds for shutting clients out; then the process is killed, which tells nobody anything either."""
 UNKNOWN_VARIABLE = 1193
+YEAR = 31536000
+"""Seconds: the longest that a session may be idle."""
 HEARTBEAT_PERIOD = 0.5
 THROUGH, NOW_AND_THEN = 1, 10000
 """After how many transactions the relay log is written to disk: by who acknowledges them, and by who does not."""
@@ -120,7 +122,8 @@ class MysqlServer:
     async def _session(self) -> Session:
         if self._acting is None or not self._acting.usable:
             self._acting = await Session.open(self.place.socket, self._left)
-            await self._acting.rows("SET SESSION lock_wait_timeout = 2", seconds=PATIENCE)
+            # While all is well nothing is done in it for days, and MySQL would end it after eight hours of that.
+            await self._acting.rows(f"SET SESSION lock_wait_timeout = 2, wait_timeout = {YEAR}", seconds=PATIENCE)
         return self._acting
 
     async def _run(self, *statements: str, seconds: float = PATIENCE) -> None:

@@ -15,6 +15,11 @@ PROGRAM = "colonnade-agent "
 OWN = f"{PROGRAM}{secrets.token_hex(6)}"
 CONNECT_SECONDS = 2.0
 
+ENDED = frozenset({0, 1053, 1152, 3169, 4031})
+"""Errors with which the server ends a session: shutdown, aborted, killed, idle for too long; 0: no server's error."""
+CLIENT = range(2000, 3000)
+"""Errors of the client itself: the connection is lost, or what came over it makes no sense."""
+
 Row = tuple[Any, ...]
 
 
@@ -71,15 +76,9 @@ class Session:
                     await cursor.execute(statement)
                 found: Sequence[Row] = await cursor.fetchall()
                 return found
-        except pymysql.err.OperationalError as error:
-            number = int(error.args[0]) if error.args and isinstance(error.args[0], int) else 0
-            if number in {0, 2006, 2013, 2014, 2055, 1053, 1152, 3169}:
-                self.drop()
-                raise SilentError(str(error)) from error
-            raise SqlError(number, str(error.args[-1])) from error
         except pymysql.err.MySQLError as error:
-            number = int(error.args[0]) if error.args and isinstance(error.args[0], int) else 0
-            if isinstance(error, pymysql.err.InterfaceError):
+            number = number_of(error)
+            if number in ENDED or number in CLIENT:
                 self.drop()
                 raise SilentError(str(error)) from error
             raise SqlError(number, str(error.args[-1])) from error
@@ -121,6 +120,11 @@ class Session:
             with suppress(Exception):
                 self._connection.close()
         self._connection = None
+
+
+def number_of(error: Exception) -> int:
+    """Return the number of an error; 0 if it has none."""
+    return error.args[0] if error.args and isinstance(error.args[0], int) else 0
 
 
 def quoted(value: str) -> str:
