@@ -183,15 +183,6 @@ class Topology:
         return self._by_name[name]
 
 
-def replication_account(server: str) -> str:
-    """Name of the MySQL account that a server's replica logs in with: one each, so that one can be shut out.
-
-    MySQL allows 32 characters; a longer name is cut and made unique by a checksum.
-    """
-    name = f"repl_{server}".replace("-", "_")
-    return name if len(name) <= 32 else f"{name[:23]}_{zlib.crc32(server.encode()):08x}"  # noqa: PLR2004  MySQL's limit
-
-
 def resolve(stack: Stack, addresses: Mapping[str, str], memory: Mapping[str, int] | None = None) -> Topology:
     """Give every machine of the stack its address.
 

@@ -5,10 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.properties.strategies import stacks
 
+from colonnade.accounts import replication_account
 from colonnade.errors import SpecError, UsageError
 from colonnade.etcd import members_explained
 from colonnade.spec import Stack
-from colonnade.topology import Topology, replication_account, resolve
+from colonnade.topology import Topology, resolve
 
 
 def stack(

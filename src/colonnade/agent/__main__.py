@@ -80,7 +80,8 @@ def main() -> int:
     failover.add_argument("--lost-ok", action="store_true", required=True, help="what may be lost was accepted")
     verbs.add_parser("pause", help="all agents only watch")
     verbs.add_parser("resume", help="all agents act again")
-    verbs.add_parser("rebuild", help="provision this server's data anew")
+    rebuild = verbs.add_parser("rebuild", help="provision this server's data anew")
+    rebuild.add_argument("--discard", action="store_true", help="although it may be the only copy of something")
     primary = verbs.add_parser("wait-primary", help="until somebody serves as primary")
     well = verbs.add_parser("wait-well", help="until this node is as good as it will be")
     for each in (switchover, failover, primary, well):

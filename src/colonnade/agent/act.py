@@ -188,9 +188,11 @@ class Actor:
         directory = self.disk.errant / f"{stamp}-{self.config.node}"
         self.disk.errant.mkdir(mode=0o700, exist_ok=True)
         try:
-            await save_errant(self.server.place.data, directory, str(transactions))
+            found = await save_errant(self.server.place.data, directory, transactions)
         except (ProgramError, OSError) as error:
             return f"transactions could not be saved: {error}"
+        if found < len(transactions):
+            return f"only {found} of {len(transactions)} transactions are in the binary log: the data is kept"
         about = {"at": time.time(), "transactions": len(transactions), "gtids": str(transactions), "why": why}
         write_through(directory / "about.json", json.dumps(about, indent=1) + "\n")
         durable = self.disk.durable

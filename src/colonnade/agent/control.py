@@ -29,7 +29,7 @@ async def control(config: Config, asked: dict[str, Any]) -> Outcome:
             case "wait-well":
                 return await _until(agent, _well, asked["seconds"], "not well yet")
             case verb:
-                return await _say(agent, {"verb": verb})
+                return await _say(agent, {"verb": verb, "discard": asked.get("discard", False)})
     except UnansweredError:
         return SILENT, UNREACHABLE
 

@@ -15,6 +15,7 @@ from colonnade.agent.documents import (
 from colonnade.agent.loop import Agent, clock
 from colonnade.agent.metrics import metrics_text
 from colonnade.agent.wishes import Wish, best_target, why_not, wish_text
+from colonnade.ha.standby import KEPT
 from colonnade.ha.states import state
 from colonnade.wire.client import UnansweredError
 from colonnade.wire.server import Request, Response
@@ -168,12 +169,12 @@ class Endpoints:
                     await agent.etcd.wish(wish_text(Wish(target, forced=True)))
                     return _json(ACCEPTED, {"to": target})
                 case "rebuild":
-                    return self._rebuild()
+                    return self._rebuild(discard=bool(asked.get("discard")))
         except UnansweredError as error:
             return _json(UNAVAILABLE, {"error": f"etcd does not answer: {error}"})
         return _json(BAD, {"error": f"no such verb: {asked.get('verb')!r}"})
 
-    def _rebuild(self) -> Response:
+    def _rebuild(self, *, discard: bool) -> Response:
         agent, view = self._agent, self._agent.view
         contract = view.record.contract if view is not None else None
         if agent.server is None or view is None:
@@ -182,6 +183,8 @@ class Endpoints:
             return _json(CONFLICT, {"refused": "this is the primary: its data is not thrown away"})
         if view.wanted.strict and contract.standbys == {view.me}:
             return _json(CONFLICT, {"refused": "it is the last standby, and durability is strict"})
+        if agent.decision.reason.startswith(KEPT) and not discard:
+            return _json(CONFLICT, {"refused": f"its data is {agent.decision.reason}; --discard throws it away"})
         agent.provision_anew()
         return _json(ACCEPTED, {"rebuild": agent.config.node})
 

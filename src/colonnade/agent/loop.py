@@ -38,6 +38,8 @@ QUIET = (do.RenewLease, do.FreshCommit)
 """Actions that are not of note: they happen all the time."""
 STALE_SECONDS = 2.0
 HURRY_SECONDS = 5.0
+LONG_PAUSE = 10.0
+"""Seconds until long work that failed is begun again."""
 
 log = logging.getLogger("colonnade.agent")
 
@@ -77,6 +79,7 @@ class Agent:
         self._last: tuple[str, str, str] = ("", "", "")
         self._leader_at = 0.0
         self._leader_turn = 0
+        self._long_failed_at = float("-inf")
         self._tidied_at = clock()
         self._warned_at = clock() - WARN_EVERY
         self.tasks: set[asyncio.Task[None]] = set()
@@ -161,16 +164,21 @@ class Agent:
                 return IDLE_SECONDS
             work, actor.long_work = actor.long_work, None
             self._note(view, self.decision, self._ended(work))
-            return AFTER_FAILURE_SECONDS if self.failure else 0.0
+            self._long_failed_at = view.now if self.failure else float("-inf")
+            return 0.0
         self._show(view, view)
         contract = view.record.contract
         if contract is not None:
             self.peers.near = frozenset({contract.primary.name, *(each.name for each in contract.standbys)})
+            if self.server is not None:
+                self.server.know(self.peers.near | contract.barred)
         if self.server is None:
             self.peers.alert = not view.record.current or not view.reaches_primary
             self.decision = do.Decision(do.Wait(), "a witness: it votes on who reaches the primary")
             return IDLE_SECONDS
         decision = decide(view)
+        if isinstance(decision.action, do.SaveErrant | do.Clone) and view.now - self._long_failed_at < LONG_PAUSE:
+            return IDLE_SECONDS
         self.decision = decision
         failure = await actor.act(decision, view)
         self._note(view, decision, failure)

@@ -192,13 +192,12 @@ def _server(topology: Topology, name: str) -> Machine:
 
 @db.command()
 @stack_file_option
-@yes_option
 @click.option("--to", required=True, shell_complete=machine_names, help="The server that is to be the primary.")
 @click.option("--is-off", default="", help="Name of the old primary's machine, typed as the sign that it is off.")
 @click.option("--may-be-lost", default="", help="Name of the new primary, typed as the sign that losses are accepted.")
 @click.option("--seconds", type=click.IntRange(1, 600), default=60, show_default=True, help="How long to wait.")
 @command
-async def failover(*, yes: bool, to: str, is_off: str, may_be_lost: str, seconds: int) -> int:
+async def failover(*, to: str, is_off: str, may_be_lost: str, seconds: int) -> int:
     """Force a server to be the primary although nothing proves that it holds every write.
 
     Only for when the agents cannot do it: `colonnade explain` says why. The old primary is stopped first; if it cannot
@@ -208,7 +207,6 @@ async def failover(*, yes: bool, to: str, is_off: str, may_be_lost: str, seconds
     Example:
       colonnade db failover --to web2
     """
-    del yes  # what it would skip is typed
     async with reached(invocation().stack_file()) as (topology, fleet):
         target = _server(topology, to)
         words, failures = await _words(topology, fleet)
@@ -309,10 +307,13 @@ async def resume() -> int:
 @stack_file_option
 @yes_option
 @click.argument("name", shell_complete=machine_names)
+@click.option("--discard", is_flag=True, help="Although it is kept because it may be the only copy of something.")
 @click.option("--seconds", type=click.IntRange(1), default=3600, show_default=True, help="How long to wait.")
 @command
-async def rebuild(*, yes: bool, name: str, seconds: int) -> int:
+async def rebuild(*, yes: bool, name: str, discard: bool, seconds: int) -> int:
     """Provision a server's data anew from the primary; its old data is kept aside until the new has caught up.
+
+    Refused (exit code 3) for the primary, and for data that is kept because it may be the only copy of something.
 
     \b
     Example:
@@ -323,7 +324,7 @@ async def rebuild(*, yes: bool, name: str, seconds: int) -> int:
         if not yes and on_terminal():
             click.confirm(f"Make the data of {name} anew from the primary?", abort=True, err=True)
         before = (await tell(fleet, machine, "status")).get("incarnation")
-        await tell(fleet, machine, "rebuild")
+        await tell(fleet, machine, "rebuild", *(["--discard"] if discard else []))
         with progress() as told:
             told.say(f"{name} leaves the standbys, and is provisioned from the primary")
             await _rebuilt(fleet, machine, before, told, seconds)

@@ -22,6 +22,9 @@ from colonnade.ha.errant import certainly_unacknowledged, errant
 from colonnade.ha.former import demotion
 from colonnade.ha.view import Claim, Contract, How, Mysql, Receiver, Report, View
 
+KEPT = "kept untouched"
+"""What the reason begins with while data is kept because nobody can prove that it is of no worth."""
+
 
 def founding(view: View, mysql: Mysql) -> Decision:  # noqa: PLR0911  one line per reason not to begin
     """Return the next step while no contract is known.
@@ -125,8 +128,13 @@ def _stray(  # noqa: PLR0911  one line per stage
     if not certainly_unacknowledged(strays, view.durable.last_term, contract.term, view.record.successions):
         return Decision(
             Wait(),
-            f"kept untouched: {len(strays)} transactions unknown to {contract.primary} may have been acknowledged",
+            f"{KEPT}: {len(strays)} transactions unknown to {contract.primary} may have been acknowledged",
         )
+    if not strays <= mysql.executed:
+        # Only what is executed is in the binary log, from which it is saved.
+        if replication is not None and not replication.applying and not replication.applier_error:
+            return Decision(StartApplier(), "what was received is executed, so that it can be saved")
+        return Decision(Wait(), "what was received is executed before it is saved")
     if not strays <= view.durable.saved:
         return Decision(
             SaveErrant(strays), f"{len(strays)} transactions were acknowledged to nobody, and are saved as SQL"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from colonnade import paths
+from colonnade.accounts import replication_account
 from colonnade.render.model import (
     Certificate,
     CertificateRequest,
@@ -23,7 +24,6 @@ from colonnade.topology import (
     MYSQL_PORT,
     Machine,
     Topology,
-    replication_account,
 )
 
 UNIT_FILE = f"/etc/systemd/system/{paths.AGENT_UNIT}"

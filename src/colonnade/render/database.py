@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib import resources
 
 from colonnade import paths
+from colonnade.accounts import replication_account
 from colonnade.render.model import (
     Account,
     DatabaseRole,
@@ -18,7 +19,7 @@ from colonnade.render.platform import Platform
 from colonnade.render.text import render
 from colonnade.render.web import READER, WRITER
 from colonnade.secret import Secret
-from colonnade.topology import MYSQL_PORT, Machine, Topology, replication_account
+from colonnade.topology import MYSQL_PORT, Machine, Topology
 
 MIB = 1 << 20
 GIB = 1 << 30

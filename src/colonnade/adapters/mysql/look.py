@@ -142,8 +142,8 @@ def counters_of(rows: Sequence[Row]) -> tuple[Counters, bool]:
 class Observer:
     """Looks through one kept session; knows whether all that was received in this life of MySQL is named."""
 
-    def __init__(self, accounts: dict[str, str], servers: dict[str, str]) -> None:
-        self._names = {account: server for server, account in accounts.items()}
+    def __init__(self, names: dict[str, str], servers: dict[str, str]) -> None:
+        self._names = names  # servers by account
         self._servers = servers  # by address
         self._received_known = False
         self._yes = -1

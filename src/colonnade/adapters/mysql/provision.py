@@ -14,6 +14,7 @@ from pathlib import Path
 
 from colonnade.adapters.mysql.process import Process, run
 from colonnade.adapters.mysql.session import Session, SilentError, SqlError, quoted
+from colonnade.gtid import GtidSet
 from colonnade.secret import Secret
 
 CLONE_SECONDS = 24 * 3600.0
@@ -134,8 +135,10 @@ def _unused(path: Path) -> Path:
     return next(each for each in names if not each.exists())
 
 
-async def save_errant(data: Path, directory: Path, transactions: str) -> None:
+async def save_errant(data: Path, directory: Path, transactions: GtidSet) -> int:
     """Save transactions from a server's binary log as SQL: one file to read, and one that can be run.
+
+    Returns how many were found there; unless it is all of them, nothing is left in the directory.
 
     Raises:
         ProgramError: the binary log cannot be read.
@@ -148,11 +151,22 @@ async def save_errant(data: Path, directory: Path, transactions: str) -> None:
     only = f"--include-gtids={transactions}"
     await run("mysqlbinlog", only, "--base64-output=DECODE-ROWS", "-vv", *logs, output=part / "readable.sql")
     await run("mysqlbinlog", only, *logs, output=part / "replay.sql")
+    found = _transactions(part / "replay.sql")
+    if found < len(transactions):
+        shutil.rmtree(part)
+        return found
     for path in part.iterdir():
         path.chmod(0o600)
     _sync(part)
     part.rename(directory)
     _sync(directory.parent)
+    return found
+
+
+def _transactions(file: Path) -> int:
+    """Count the transactions of a file that mysqlbinlog wrote."""
+    with file.open("rb") as lines:
+        return sum(line.startswith(b"SET @@SESSION.GTID_NEXT= '") and b"AUTOMATIC" not in line for line in lines)
 
 
 def _logs(data: Path) -> list[str]:

@@ -1,10 +1,11 @@
 """The server's verbs: look, the actions that change it, the agent's own write."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from colonnade.accounts import replication_account
 from colonnade.adapters.mysql.look import SECONDS, TERM_BASE, Counters, Observer, Seen, plugins
 from colonnade.adapters.mysql.probe import Prober
 from colonnade.adapters.mysql.process import Process, ProgramError, run
@@ -59,17 +60,23 @@ class MysqlServer:
     _acting: Session | None = None
     _instance: int = 0
     _left: set[int] = field(default_factory=set)
+    _names: dict[str, str] = field(init=False)
     _observer: Observer = field(init=False)
     _prober: Prober = field(init=False)
     _strangers: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         """Make what looks and what writes."""
-        self._observer = Observer(self.place.accounts, {a: s for s, a in self.place.addresses.items()})
-        self._prober = Prober(self.place.socket, self.place.node, self._names(), self._left)
+        self._names = {account: server for server, account in self.place.accounts.items()}
+        self._observer = Observer(self._names, {a: s for s, a in self.place.addresses.items()})
+        self._prober = Prober(self.place.socket, self.place.node, self._names, self._left)
 
-    def _names(self) -> dict[str, str]:
-        return {account: server for server, account in self.place.accounts.items()}
+    def know(self, servers: Iterable[str]) -> None:
+        """Take note of servers that the record names and the stack file may not any more: their accounts are there."""
+        for server in servers:
+            if server not in self.place.accounts:
+                self.place.accounts[server] = replication_account(server)
+                self._names[self.place.accounts[server]] = server
 
     def drop(self) -> None:
         """Give up all sessions; the server is gone, or about to be."""
