@@ -154,6 +154,7 @@ class Agent:
         actor = self.actor
         view, actor.memory = await self.observer.view(lambda: actor.memory)
         actor.saw(view)
+        actor.go_on()
         if actor.long_work is not None:
             if not actor.long_work.done():
                 self._show(replace(view, mysql=None), view)
