@@ -10,7 +10,6 @@ from typing import Any
 
 Word = Mapping[str, Any]
 Words = Mapping[str, Word]
-FRESH_SECONDS = 3.0
 
 
 def newest_contract(words: Words) -> Mapping[str, Any] | None:

@@ -253,7 +253,7 @@ def test_strays_are_saved_and_then_replaced_or_kept() -> None:
     )
     assert decide(view).action == do.SaveErrant(GtidSet.parse(f"{U2}:7"))
     saved = replace(view, durable=Durable(last_term=4, saved=GtidSet.parse(f"{U2}:7")))
-    assert decide(saved).action == do.Clone(A)
+    assert decide(saved).action == do.Clone(A, 5)
     unproven = decide(recorded(saved, successions=chain[1:]))
     assert unproven.action == do.Wait()
     assert "kept untouched" in unproven.reason

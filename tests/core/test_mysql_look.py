@@ -313,7 +313,7 @@ class Swapping:
         self.provision = Provision(self.data, self.journal, cast("Process", self.unit))
         self._mark(self.data, "old")
         self._mark(self.room / "data", "new")
-        told = {"new": str(self.room / "data"), "data": str(self.data), "aside": str(self.aside)}
+        told = {"new": str(self.room / "data"), "data": str(self.data), "aside": str(self.aside), "term": "4"}
         self.journal.write_text(json.dumps(told))
 
     @staticmethod
@@ -322,7 +322,7 @@ class Swapping:
         (directory / "which").write_text(what)
 
     def finish(self) -> None:
-        asyncio.run(self.provision.finish())
+        assert asyncio.run(self.provision.finish()) == 4
 
     def assert_done(self) -> None:
         assert (self.data / "which").read_text() == "new"
@@ -375,7 +375,7 @@ def test_a_swap_whose_server_does_not_obey_is_tried_again(fails: str, tmp_path: 
 def test_another_copy_is_not_begun_over_one_that_is_complete(tmp_path: Path) -> None:
     swap = Swapping(tmp_path)
     donor = Donor("192.0.2.1", 3306, "repl_web2", Secret("x"))
-    asyncio.run(swap.provision.clone("/nowhere", donor, "later", lambda *_: None))
+    assert asyncio.run(swap.provision.clone("/nowhere", donor, 9, "later", lambda *_: None)) == 4
     swap.assert_done()
 
 

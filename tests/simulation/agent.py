@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from colonnade.agent.wishes import why_not_anew
+from colonnade.gtid import GtidSet
 from colonnade.ha import actions as do
 from colonnade.ha.decide import decide
 from colonnade.ha.health import NEVER, serves_until
@@ -19,6 +21,7 @@ from .world import World
 IDLE = 0.25
 DEADLINE = 0.5  # for etcd's answer
 PATIENCE = 1.0  # for MySQL's
+EARLIER = 1.0
 RETRANSMITTED = 5.0
 
 
@@ -46,10 +49,12 @@ class Agent:
     told: Report | None = None
     serving_until: float = NEVER
     was: State = State.SEPARATE
+    paused: bool = False
+    reason: str = ""
+    _samples: list[tuple[float, GtidSet]] = field(default_factory=list)
     _round: int = 0
     _acting: bool = False
     _thawed: list[Callable[[], None]] = field(default_factory=list)
-    _reason: str = ""
 
     # ---- life
 
@@ -57,7 +62,7 @@ class Agent:
         self.alive = True
         self.memory = Memory(changed_at=self.world.now, settled=not self.mutation.settles)
         self.record, self.heard, self.asked, self.told = Record(current=False), {}, {}, None
-        self.serving_until = NEVER
+        self.serving_until, self.paused, self._samples = NEVER, False, []
         self.wake()
 
     def crash(self) -> None:
@@ -126,12 +131,15 @@ class Agent:
             request = self.record.request
             if not store.wish:
                 request = None
-            elif request is None or request.target != store.wish:
-                request = Request(store.wish, now)
+            elif request is None or (request.target, request.forced) != (store.wish, store.forced):
+                request = Request(store.wish, now, store.forced)
+            self.paused = store.paused
             self.record = Record(True, store.claim(), store.contract, tuple(store.successions), request)
         elif self.record.current:
             self.record = replace(self.record, current=False)
-        server, memory = self.server, self.memory
+        server = self.server
+        self._sample(server)
+        memory = self.memory
         if server is not None:
             silent = None if server.answers else (memory.silent_since if memory.silent_since is not None else now)
             if silent != memory.silent_since:
@@ -146,8 +154,26 @@ class Agent:
             memory,
             self.heard,
             self._reaches_primary(),
+            paused=self.paused,
             gone=server is not None and not server.running,
         )
+
+    def _sample(self, server: Server | None) -> None:
+        """Keep what was executed a moment ago, as the agent does."""
+        now = self.world.now
+        if server is None or not server.answers:
+            self._samples = []
+        else:
+            self._samples = [*self._samples[-7:], (now, server.executed)]
+        old = [executed for at, executed in self._samples if now - at >= EARLIER]
+        self.memory = replace(self.memory, earlier=old[-1] if old else None)
+
+    def provision_anew(self) -> bool:
+        """Do as a person wishes, if nothing speaks against it by the last view."""
+        refused = self.server is None or self.frozen or not self.alive or bool(why_not_anew(self.observe()))
+        if not refused:
+            self._remember(replace(self.durable, provisioned=False))
+        return not refused
 
     # ---- decide
 
@@ -166,12 +192,12 @@ class Agent:
         decision = self.mutation.decision(view, decide(view))
         self.told = told
         if isinstance(decision.action, do.Wait):
-            if decision.reason != self._reason:
+            if decision.reason != self.reason:
                 self.world.note(self.name, f"waits: {decision.reason}")
-            self._reason = decision.reason
+            self.reason = decision.reason
             self.wake(IDLE * self.world.chance.uniform(0.6, 1.4) if not self._busy(view) else 0.05)
             return
-        self._reason = decision.reason
+        self.reason = decision.reason
         self.world.note(self.name, f"{_short(decision.action)}: {decision.reason}")
         self.act(decision.action)
 
@@ -211,8 +237,10 @@ class Agent:
                 )
             case do.EndSessions():
                 self._local(lambda: self._end_sessions(server), action)
-            case do.Clone(donor):
-                self._local(lambda: self._clone(server, donor.name), action, takes=self.world.chance.uniform(0.3, 2.0))
+            case do.Clone(donor, term):
+                self._local(
+                    lambda: self._clone(server, donor.name, term), action, takes=self.world.chance.uniform(0.3, 2.0)
+                )
             case do.StopReceiver():
                 self._sql(server, server.stop_receiver, action)
             case do.StartReceiver(source, term):
@@ -235,7 +263,7 @@ class Agent:
             case do.Demote():
                 self._sql(server, lambda: setattr(server, "read_only", True), action)
             case do.OpenForWrites(term):
-                self._remember(replace(self.durable, last_term=term))
+                self._remember(replace(self.durable, last_term=term, provisioned=True))
                 self._sql(server, lambda: setattr(server, "read_only", False), action, changes=True)
             case do.SetAcks(acks):
                 if acks < server.acks:
@@ -319,14 +347,14 @@ class Agent:
             statement.cancelled = statement.cancelled or statement.orphan
         server.statements = [each for each in server.statements if not each.orphan]
 
-    def _clone(self, server: Server, donor: str) -> None:
+    def _clone(self, server: Server, donor: str, term: int) -> None:
         other = self.others[donor].server
         if other is None or not other.answers or not self.world.talk(self.name, donor):
             return
         serial = int(server.member.incarnation.partition("/")[2]) + 1
         member = Member(self.name, f"{self.name}-{serial}/{serial}")
         server.become(other, member)
-        self.durable = Durable(promised_term=self.durable.promised_term, provisioned=True)
+        self.durable = Durable(promised_term=self.durable.promised_term, last_term=term)
         self.world.note(self.name, f"is provisioned anew from {donor} as {member.incarnation}")
 
     def _probe(self, server: Server) -> None:
@@ -415,7 +443,7 @@ class Agent:
                 self.memory = replace(self.memory, lease_from=None, released_at=self.world.now)
             case do.WriteContract():
                 if done:
-                    self.memory = replace(self.memory, settled=True)
+                    self.memory = replace(self.memory, settled=True, floored_at=self.world.now)
             case _:
                 pass
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from colonnade.ha import actions as do
 from colonnade.ha.states import State
 from colonnade.ha.transitions import ALLOWED
+from colonnade.ha.view import How
 
 from .agent import Agent
 from .server import Gtid, Server
@@ -49,7 +50,9 @@ class Checker:
     def acted(self, agent: Agent, action: do.Action) -> None:
         """An agent has carried something out."""
         match action:
-            case do.WriteContract():
+            case do.WriteContract(succession=begins):
+                if begins is not None and begins.how is How.FORCED and agent.server is not None:
+                    self._accept_loss(agent.server)
                 self._honest(self._recent[-40:])
             case do.OpenForWrites():
                 if agent.server is not None:
@@ -76,6 +79,12 @@ class Checker:
             )
         if vanished := [g for g in self.shown if g not in server.physical]:
             raise Violation(VANISHED, f"{len(vanished)} gone at {server.name}, first {vanished[0]}")
+
+    def _accept_loss(self, server: Server) -> None:
+        """Forget what a person accepted to lose: all that a server lacks that became primary by force."""
+        self.acknowledged = {g: told for g, told in self.acknowledged.items() if g in server.physical}
+        self.shown &= server.physical
+        self._recent = [g for g in self._recent if g in server.physical]
 
     def _honest(self, gtids: list[Gtid]) -> None:
         contract = self.store.contract

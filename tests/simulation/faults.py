@@ -10,6 +10,8 @@ from .store import Store
 from .world import World
 
 OTHERS = ("etcd",)
+STEP = 0.05
+GIVES_UP = 5.0
 
 
 @dataclass
@@ -29,7 +31,7 @@ class Faults:
             self.kill_mysql, self.kill_mysql, self.power_cut, self.freeze_mysql, self.freeze_agent, self.kill_agent,
             self.cut_link, self.cut_link, self.isolate, self.isolate, self.from_etcd, self.stall_etcd, self.etcd_leader,
             self.stop_mysql, self.switchover, self.all_power, self.half_cut, self.but_one, self.slow_applier,
-            self.slow_applier,
+            self.slow_applier, self.rebuild, self.rebuild, self.pause, self.force,
         ]  # fmt: skip
         likely = [getattr(self, name) for name in self.mutation.likely]
         at = chance.uniform(begin, end)
@@ -189,15 +191,54 @@ class Faults:
             server.terminate()
         self.world.after(self.world.chance.uniform(0.3, 2.0), lambda: self._restart(server))
 
+    def rebuild(self) -> None:
+        """Have a server's data made anew, as a person may at any moment; the rule says when that is refused."""
+        agent = self.agents[self.world.chance.choice(sorted(self.servers))]
+        if agent.provision_anew():
+            self._say(f"a person wishes {agent.name} to be provisioned anew")
+
+    def pause(self) -> None:
+        self._say("a person pauses the agents")
+        self.store.paused = True
+        self.world.after(self._length(), self._resume)
+
+    def _resume(self) -> None:
+        self._say("a person has the agents act again")
+        self.store.paused = False
+
+    def force(self) -> None:
+        """Make a server primary by force: the old one's machine is off first, as a person has to say."""
+        contract = self.store.contract
+        if contract is None:
+            return
+        others = sorted(name for name in self.servers if name != contract.primary.name)
+        target, old = self.world.chance.choice(others), self.servers[contract.primary.name]
+        self._say(f"a person turns {old.name} off, and wishes {target} to be primary by force")
+        old.crash(power=True)
+        self.agents[old.name].crash()
+        self.store.wish, self.store.forced = target, True
+        self.world.after(STEP, lambda: self._forcing(old, target, self.world.now + GIVES_UP))
+
+    def _forcing(self, old: Server, target: str, until: float) -> None:
+        """Keep the old primary off until the other is primary, or the wish is taken back."""
+        contract = self.store.contract
+        done = contract is not None and contract.primary.name == target
+        if not done and not old.powered and self.world.now < until and not self.healed:
+            self.world.after(STEP, lambda: self._forcing(old, target, until))
+            return
+        if self.store.forced:
+            self.store.wish, self.store.forced = "", False
+        self.world.after(self._length(), lambda: self._power_on(old))
+
     def switchover(self) -> None:
-        self.store.wish = self.world.chance.choice(sorted(self.servers))
+        self.store.wish, self.store.forced = self.world.chance.choice(sorted(self.servers)), False
         self._say(f"a person wishes {self.store.wish} to be primary")
 
     def heal_all(self) -> None:
         self._say("all faults end")
         self.healed = True
         self.world.cuts.clear()
-        self.store.stalled, self.store.wish = False, ""
+        self.store.stalled, self.store.wish, self.store.forced, self.store.paused = False, "", False, False
         for server in self.servers.values():
             server.frozen, server.stalled_until = False, 0.0
             server.start()

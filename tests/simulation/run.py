@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from colonnade.ha.actions import Action
 from colonnade.ha.states import State
-from colonnade.ha.view import Member, Wanted
+from colonnade.ha.view import How, Member, Wanted
 
 from .agent import Agent
 from .checker import LATE, Checker
@@ -107,6 +107,13 @@ class Cluster:
             return False
         return contract.acks == self.wanted.acks and len(contract.standbys) == self.wanted.standbys
 
+    def _rebuild_kept(self) -> None:
+        """After a failover by force a person decides what becomes of data that nothing proves to be superfluous."""
+        if any(each.how is How.FORCED for each in self.store.successions):
+            for agent in self.agents.values():
+                if agent.reason.startswith("kept untouched"):
+                    agent.provision_anew()
+
     def verdict(self) -> None:
         """Run the schedule to its end, and until all is well again.
 
@@ -124,6 +131,7 @@ class Cluster:
                     break
                 raise Violation(LATE, f"not as wanted {BOUND:g} s after the faults: {self.store.contract}")
             world.run(world.now + 0.25)
+            self._rebuild_kept()
         contract = self.store.contract
         if contract is not None:
             self.checker.complete(self.servers[contract.primary.name])

@@ -24,6 +24,8 @@ class Store:
     contract: Contract | None = None
     successions: list[Succession] = field(default_factory=list)
     wish: str = ""
+    forced: bool = False
+    paused: bool = False
     stalled: bool = False
 
     def reachable(self, node: str) -> bool:

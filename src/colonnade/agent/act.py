@@ -24,6 +24,9 @@ from colonnade.ha.view import Asked, Durable, Member, Memory, Probe, View
 EARLIER_SECONDS = 1.0
 """How long a moment is, for saying that a replica has caught up."""
 
+SWAP_EVERY = 5.0
+"""Seconds between tries to complete a swap of data directories."""
+
 
 @dataclass
 class Actor:
@@ -72,11 +75,11 @@ class Actor:
             case do.SaveErrant(transactions):
                 self._begin(self._save(transactions, decision.reason))
                 return ""
-            case do.Clone(donor):
-                self._begin(self._clone(donor))
+            case do.Clone(donor, term):
+                self._begin(self._clone(donor, term))
                 return ""
             case do.OpenForWrites(term) | do.StartReceiver(_, term):
-                self.disk.record_term(term)
+                self.disk.record_term(term, leads=isinstance(action, do.OpenForWrites))
                 return await self._on_mysql(action)
             case (
                 do.EndSessions()
@@ -113,6 +116,7 @@ class Actor:
         return ""
 
     _acks: int = 0
+    _swap_at: float = 0.0
     _samples: deque[tuple[float, GtidSet]] = field(default_factory=lambda: deque(maxlen=4))
 
     def saw(self, view: View) -> None:
@@ -199,7 +203,7 @@ class Actor:
         self.disk.remember(replace(durable, saved=durable.saved | transactions))
         return ""
 
-    async def _clone(self, donor: Member) -> str:
+    async def _clone(self, donor: Member, term: int) -> str:
         server, provision = self.server, self.provision
         if server is None or provision is None:
             return ""
@@ -208,15 +212,22 @@ class Actor:
         where = Donor(place.addresses[donor.name], place.port, account, place.password)
         stamp = time.strftime("%Y-%m-%dT%H%M%S", time.gmtime())
         try:
-            await provision.clone(place.socket, where, stamp, self._told)
+            term = await provision.clone(place.socket, where, term, stamp, self._told)
         except (SilentError, SqlError, ProgramError, OSError) as error:
             return f"not provisioned: {error}"
         finally:
             self.clone_progress = None
-        return await self.after_swap()
+        return await self.after_swap(term)
 
     def _told(self, stage: str, percent: int) -> None:
         self.clone_progress = (stage, percent)
+
+    def go_on(self) -> None:
+        """Complete a swap that failed under way: until then there may be no data in its place at all."""
+        provision, now = self.provision, self.clock()
+        if self.long_work is None and provision is not None and provision.unfinished and now >= self._swap_at:
+            self._swap_at = now + SWAP_EVERY
+            self._begin(self.finish_swap())
 
     async def finish_swap(self) -> str:
         """Complete a swap of data directories that an earlier process began."""
@@ -224,16 +235,16 @@ class Actor:
         if provision is None or not provision.unfinished:
             return ""
         try:
-            await provision.finish()
+            term = await provision.finish()
         except (ProgramError, OSError) as error:
             return f"the new data could not be put in place: {error}"
-        return await self.after_swap()
+        return await self.after_swap(term)
 
-    async def after_swap(self) -> str:
-        """Begin with the new data: provisioned, in no term yet, under an identity of its own."""
+    async def after_swap(self, term: int) -> str:
+        """Begin with the new data: provisioned, of the term in which it was copied, under an identity of its own."""
         if self.server is not None:
             self.server.drop()
         self.disk.incarnation = ""
-        self.disk.remember(Durable(promised_term=self.disk.durable.promised_term, provisioned=True))
+        self.disk.remember(Durable(promised_term=self.disk.durable.promised_term, last_term=term))
         self.data_replaced()
         return ""

@@ -70,16 +70,21 @@ class Disk:
         self.durable = durable
 
     def belongs_to(self, incarnation: str, *, provisioned: bool) -> None:
-        """Begin anew with other data: a promise stays, since it is the machine's, the rest was of the old data."""
+        """Begin anew with other data: a promise stays, since it is the machine's, the rest was of the old data.
+
+        What was written down before the data had a name is about the same data.
+        """
         if incarnation == self.incarnation:
             return
+        kept = Durable(promised_term=self.durable.promised_term) if self.incarnation else self.durable
         self.incarnation = incarnation
-        self.remember(Durable(promised_term=self.durable.promised_term, provisioned=provisioned))
+        self.remember(replace(kept, provisioned=provisioned))
 
-    def record_term(self, term: int) -> None:
-        """Write down that the data takes part in a term."""
-        if self.durable.last_term != term:
-            self.remember(replace(self.durable, last_term=term))
+    def record_term(self, term: int, *, leads: bool = False) -> None:
+        """Write down that the data takes part in a term; data that leads is not made anew."""
+        durable = replace(self.durable, last_term=term, provisioned=self.durable.provisioned or leads)
+        if durable != self.durable:
+            self.remember(durable)
 
     @property
     def journal(self) -> Path:
@@ -130,7 +135,9 @@ class History:
         self._entries: deque[Entry] = deque(maxlen=KEPT)
         self._since = 0
         with suppress(OSError):
-            for line in file.read_text().splitlines():
+            lines = file.read_text(errors="replace").splitlines()
+            self._since = max(0, len(lines) - KEPT)  # however often the process begins anew, the file stays small
+            for line in lines[-KEPT:]:
                 with suppress(ValueError, TypeError):
                     self._entries.append(Entry(**json.loads(line)))
 

@@ -14,7 +14,7 @@ from colonnade.agent.documents import (
 )
 from colonnade.agent.loop import Agent, clock
 from colonnade.agent.metrics import metrics_text
-from colonnade.agent.wishes import Wish, best_target, why_not, wish_text
+from colonnade.agent.wishes import Wish, best_target, why_not, why_not_anew, wish_text
 from colonnade.ha.standby import KEPT
 from colonnade.ha.states import state
 from colonnade.wire.client import UnansweredError
@@ -176,13 +176,10 @@ class Endpoints:
 
     def _rebuild(self, *, discard: bool) -> Response:
         agent, view = self._agent, self._agent.view
-        contract = view.record.contract if view is not None else None
         if agent.server is None or view is None:
             return _json(CONFLICT, {"refused": "there is no MySQL on this machine"})
-        if contract is None or contract.primary.name == agent.config.node:
-            return _json(CONFLICT, {"refused": "this is the primary: its data is not thrown away"})
-        if view.wanted.strict and contract.standbys == {view.me}:
-            return _json(CONFLICT, {"refused": "it is the last standby, and durability is strict"})
+        if refused := why_not_anew(view):
+            return _json(CONFLICT, {"refused": refused})
         if agent.decision.reason.startswith(KEPT) and not discard:
             return _json(CONFLICT, {"refused": f"its data is {agent.decision.reason}; --discard throws it away"})
         agent.provision_anew()

@@ -36,6 +36,8 @@ TIDY_EVERY = 30.0
 WARN_EVERY = 30.0
 QUIET = (do.RenewLease, do.FreshCommit)
 """Actions that are not of note: they happen all the time."""
+LONG = (do.SaveErrant, do.Clone)
+"""Actions that take minutes: the loop goes on looking meanwhile."""
 STALE_SECONDS = 2.0
 HURRY_SECONDS = 5.0
 LONG_PAUSE = 10.0
@@ -151,36 +153,44 @@ class Agent:
                 async with asyncio.timeout(pause):
                     await self._event.wait()
 
-    async def round(self) -> float:  # noqa: PLR0911  one way out for each kind of round
+    async def round(self) -> float:
         """Observe, decide, act; return how many seconds the next round may wait if nothing happens."""
         self._event.clear()
         self.alive_at = clock()
         actor = self.actor
         view, actor.memory = await self.observer.view(lambda: actor.memory)
         actor.saw(view)
+        actor.go_on()
         if actor.long_work is not None:
-            if not actor.long_work.done():
-                self._show(replace(view, mysql=None), view)
-                return IDLE_SECONDS
-            work, actor.long_work = actor.long_work, None
-            self._note(view, self.decision, self._ended(work))
-            self._long_failed_at = view.now if self.failure else float("-inf")
-            return 0.0
+            return self._long_work(view, actor.long_work)
         self._show(view, view)
         contract = view.record.contract
         if contract is not None:
             self.peers.near = frozenset({contract.primary.name, *(each.name for each in contract.standbys)})
-            if self.server is not None:
-                self.server.know(self.peers.near | contract.barred)
         if self.server is None:
             self.peers.alert = not view.record.current or not view.reaches_primary
             self.decision = do.Decision(do.Wait(), "a witness: it votes on who reaches the primary")
             return IDLE_SECONDS
+        if contract is not None:
+            self.server.know(self.peers.near | contract.barred)
         decision = decide(view)
-        if isinstance(decision.action, do.SaveErrant | do.Clone) and view.now - self._long_failed_at < LONG_PAUSE:
+        if isinstance(decision.action, LONG) and view.now - self._long_failed_at < LONG_PAUSE:
             return IDLE_SECONDS
+        return await self._act(view, decision)
+
+    def _long_work(self, view: View, work: asyncio.Task[str]) -> float:
+        """Look while long work goes on, and tell nobody what may not be so any more; then take note of its end."""
+        if not work.done():
+            self._show(replace(view, mysql=None), view)
+            return IDLE_SECONDS
+        self.actor.long_work = None
+        self._note(view, self.decision, self._ended(work))
+        self._long_failed_at = view.now if self.failure else float("-inf")
+        return 0.0
+
+    async def _act(self, view: View, decision: do.Decision) -> float:
         self.decision = decision
-        failure = await actor.act(decision, view)
+        failure = await self.actor.act(decision, view)
         self._note(view, decision, failure)
         hurried, self.peers.hurry = self.peers.hurry, self._hurries(view, decision)
         if self.peers.hurry and not hurried:

@@ -11,7 +11,7 @@ from colonnade.adapters.mysql.session import SilentError
 from colonnade.agent.config import Config
 from colonnade.agent.disk import Disk, incarnation_of
 from colonnade.agent.peers import Peers, greets
-from colonnade.agent.wishes import Wish, wish_of
+from colonnade.agent.wishes import wish_of
 from colonnade.ha.view import Member, Memory, Mysql, Record, Request, View
 from colonnade.wire.client import UnansweredError
 
@@ -35,7 +35,8 @@ class Observer:
     gone: bool = False
     stored: Stored | None = None
     record: Record = field(default_factory=lambda: Record(current=False))
-    wish: Wish | None = None
+    wished: tuple[str, int] | None = None
+    """The wish that was read last, and its revision: the same one again is another."""
     _member: Member | None = None
     _reached_at: float = -1e9
     _greeting: asyncio.Task[None] | None = None
@@ -86,12 +87,11 @@ class Observer:
     def _request(self, stored: Stored) -> Request | None:
         wish = wish_of(stored.wish)
         if wish is None:
-            self.wish = None
             return None
         before = self.record.request
-        self.wish = wish
-        if before is not None and (before.target, before.forced) == (wish.target, wish.forced):
+        if before is not None and stored.wish == self.wished:
             return before
+        self.wished = stored.wish
         return Request(wish.target, self.clock(), forced=wish.forced)
 
     def _me(self, mysql: Mysql | None) -> Member:
@@ -105,7 +105,7 @@ class Observer:
                 return Member(self.config.node, incarnation)  # whether it is empty on purpose, etcd has to say
             # Empty data that meets a contract of others has to be provisioned; where there is none, it may begin one.
             contract = self.record.contract
-            fresh = bool(mysql.executed) or contract is None or contract.primary.name == self.config.node
+            fresh = bool(mysql.executed) or contract is None
             self.disk.belongs_to(incarnation, provisioned=fresh)
             self._member = Member(self.config.node, incarnation)
         return self._member

@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 
+from colonnade.ha.report import report
 from colonnade.ha.view import View
 
 
@@ -45,12 +46,11 @@ def why_not(view: View, target: str) -> str:  # noqa: PLR0911  one line for each
     standby = next((each for each in contract.standbys if each.name == target), None)
     if standby is None or not contract.lists(standby):
         return f"{target} is no standby; standbys: {', '.join(sorted(map(str, contract.standbys))) or 'none'}"
-    said = view.heard(target, view.wanted.silent_after)
-    if target == view.me.name:
-        following = view.mysql is not None and view.mysql.replication is not None
-        return "" if following else f"{target} follows nobody at the moment"
+    said = report(view) if target == view.me.name else view.heard(target, view.wanted.silent_after)
     if said is None or not said.answers:
         return f"{target} does not answer"
+    if said.leaving:
+        return f"{target} is to be provisioned anew"
     if said.following != contract.term:
         return f"{target} does not follow {contract.primary} at the moment"
     return ""
@@ -63,3 +63,22 @@ def best_target(view: View) -> str:
         return ""
     fit = [each.name for each in sorted(contract.standbys) if not why_not(view, each.name)]
     return fit[0] if fit else ""
+
+
+def why_not_anew(view: View) -> str:  # noqa: PLR0911  one line for each reason
+    """Say why this server's data must not be thrown away now; empty if it may be made anew from the primary's."""
+    contract, claim = view.record.contract, view.record.claim
+    if not view.record.current or contract is None:
+        return "etcd does not answer, or knows of no primary"
+    if view.paused:
+        return "the agents are paused: colonnade db resume"
+    if contract.primary.name == view.me.name:
+        return "this is the primary: its data is not thrown away"
+    if claim is not None and claim.term > contract.term:
+        return f"{claim.holder} is about to take over, and this server's data may be needed"
+    said = view.heard(contract.primary.name, view.wanted.silent_after)
+    if said is None or said.leads != contract.term:
+        return f"{contract.primary} does not serve as primary at the moment, and this server's data may be needed"
+    if view.wanted.strict and view.me in contract.standbys and len(contract.standbys) <= contract.acks:
+        return "no standby can be spared, since durability is strict"
+    return ""

@@ -17,6 +17,7 @@ from colonnade.cli.database import db
 from colonnade.cli.progress import progress
 from colonnade.control.agents import tell, tell_any, words_of
 from colonnade.errors import ColonnadeError, RefusedError, UnreachableError, UsageError
+from colonnade.gtid import GtidSet
 from colonnade.topology import Machine, Topology
 
 STOP_SECONDS = 20
@@ -74,7 +75,7 @@ def _table(topology: Topology, words: dict[str, Any], contract: Any) -> None:
             machine.node,
             word["state"] if word else "unknown",
             say.role(machine.node, word, contract) if machine.server else "",
-            str(_count(mysql.get("executed", ""))) if mysql.get("answers") else "",
+            str(len(_held(mysql))) if mysql.get("answers") else "",
             _behind(words, contract, mysql),
             "" if late is None else f"{late:.1f} s",
             "up" if word else "silent",
@@ -89,21 +90,15 @@ def _table(topology: Topology, words: dict[str, Any], contract: Any) -> None:
         )
 
 
-def _count(gtids: str) -> int:
-    return sum(
-        int(last or first) - int(first) + 1
-        for part in gtids.replace("\n", "").split(",")
-        for piece in part.split(":")[1:]
-        if piece[:1].isdigit()
-        for first, _, last in (piece.partition("-"),)
-    )
+def _held(mysql: dict[str, Any]) -> GtidSet:
+    return GtidSet.parse(mysql.get("executed", "")) if mysql.get("answers") else GtidSet()
 
 
 def _behind(words: dict[str, Any], contract: Any, mysql: dict[str, Any]) -> str:
     primary = ((words.get(contract["primary"]) if contract else None) or {}).get("mysql") or {}
-    if not primary.get("executed") or not mysql.get("executed"):
+    if not _held(primary) or not _held(mysql):
         return ""
-    return str(max(0, _count(primary["executed"]) - _count(mysql["executed"])))
+    return str(len(_held(primary) - _held(mysql)))
 
 
 @click.command()
@@ -248,11 +243,10 @@ def _losses(words: dict[str, Any], contract: Any, target: Machine) -> list[str]:
     if word is None:
         return [f"The agent of {target.node} does not answer, so what it holds is not known."]
     mysql = word.get("mysql") or {}
-    held = _count(mysql.get("executed", "")) if mysql.get("answers") else 0
-    lines = [f"{target.node} holds {held} transactions. Whatever {contract['primary']} acknowledged beyond is lost."]
-    primary = (words.get(contract["primary"]) or {}).get("mysql") or {}
-    if primary.get("executed"):
-        lines.append(f"{contract['primary']} holds {_count(primary['executed'])} by its agent's last word.")
+    count, primary = len(_held(mysql)), contract["primary"]
+    lines = [f"{target.node} holds {count} transactions. Whatever {primary} acknowledged beyond is lost."]
+    if held := _held((words.get(primary) or {}).get("mysql") or {}):
+        lines.append(f"{primary} holds {len(held)} by its agent's last word.")
     return lines
 
 

@@ -118,7 +118,10 @@ class Demote:
 
 @dataclass(frozen=True, slots=True)
 class OpenForWrites:
-    """Write the term to disk as the last one led, and end ``read_only``; clients are out until ``LetClientsIn``."""
+    """Write the term to disk as the last one led, and end ``read_only``; clients are out until ``LetClientsIn``.
+
+    A wish that its data be made anew is void from here on.
+    """
 
     term: int
 
@@ -160,10 +163,12 @@ class SaveErrant:
 class Clone:
     """Provision a second data directory from the donor, as a new incarnation, and set the old one aside.
 
-    The ``server_uuid`` is new too: the numbers of the old one are taken by transactions that are gone.
+    The ``server_uuid`` is new too: the numbers of the old one are taken by transactions that are gone. ``term`` is the
+    one in which the donor is primary: what the new data has takes part in that term.
     """
 
     donor: Member
+    term: int
 
 
 Action = (

@@ -96,6 +96,7 @@ def _membership(view: View, contract: Contract, mysql: Mysql) -> Decision | None
         if name not in listed | contract.barred | {view.me.name}
         and (said := view.heard(name, view.wanted.silent_after)) is not None
         and said.complete
+        and not said.leaving
         and said.following == contract.term
         and _lag(view, mysql, said) <= view.wanted.lag
     ]
@@ -103,6 +104,20 @@ def _membership(view: View, contract: Contract, mysql: Mysql) -> Decision | None
         best = min(followers, key=lambda each: (len(mysql.executed - view.peers[each.name].report.holds), each))
         return Decision(_write(added(contract, best), contract), f"{best} has caught up and becomes a standby")
     return _replace(view, contract, mysql, followers)
+
+
+def _let_go(view: View, contract: Contract, mysql: Mysql, standby: Member) -> Decision | None:
+    """Return what comes before a standby is barred that is well and wanted elsewhere: no commit has to wait for it."""
+    if view.wanted.strict:
+        return None
+    if len(contract.standbys) - 1 < contract.acks:
+        return Decision(
+            _write(lowered(contract, contract.acks - 1), contract),
+            f"{standby} is to be provisioned anew: commits go on with one copy less",
+        )
+    if mysql.source.acks > contract.acks:
+        return Decision(SetAcks(contract.acks), f"{standby} is to be provisioned anew, and is waited for no more")
+    return None
 
 
 def _replace(view: View, contract: Contract, mysql: Mysql, followers: list[Member]) -> Decision | None:
@@ -116,10 +131,9 @@ def _replace(view: View, contract: Contract, mysql: Mysql, followers: list[Membe
         )
         enough = len(contract.standbys) - 1 >= contract.acks
         barred = standby.name in contract.barred
-        if not barred and (
-            (leaving and (enough or not view.wanted.strict))
-            or (enough and (gone or (lost and (followers or contract.acks >= 1))))
-        ):
+        if leaving and not barred and (step := _let_go(view, contract, mysql, standby)):
+            return step
+        if not barred and enough and (leaving or gone or (lost and (followers or contract.acks >= 1))):
             why = (
                 "is to be provisioned anew"
                 if leaving

@@ -33,7 +33,9 @@ def report(view: View) -> Report:
         view.me,
         revision,
         promised=view.durable.promised_term if kept else 0,
-        complete=view.durable.provisioned and (mysql.received_known or mysql.relay_read),
+        # While it is listed its data counts, even if it is to be made anew.
+        complete=(view.durable.provisioned or (contract is not None and view.me in contract.standbys))
+        and (mysql.received_known or mysql.relay_read),
         holds=mysql.holds,
         following=replication.term if on and replication is not None else 0,
         # A session that an earlier process left may be about to turn it on.

@@ -143,21 +143,21 @@ def _stray(  # noqa: PLR0911  one line per stage
         return _side(view, contract, mysql) or Decision(
             Wait(), f"{contract.primary} has to let it in again before it is provisioned"
         )
-    return Decision(Clone(contract.primary), "its own transactions are saved; provisioned anew from the primary")
+    return Decision(
+        Clone(contract.primary, contract.term), "its own transactions are saved; provisioned anew from the primary"
+    )
 
 
 def _provision(view: View, contract: Contract, mysql: Mysql) -> Decision | None:
-    if view.durable.provisioned:
-        return None
-    if view.me in contract.standbys:
-        return Decision(Wait(), "provisioned anew only after it left the standbys")
+    if view.durable.provisioned or view.me in contract.standbys:
+        return None  # until it left the standbys it is one, since what was acknowledged may be here alone
     if step := _side(view, contract, mysql):
         return step
     if view.me.name in contract.barred:
         return Decision(Wait(), f"{contract.primary} has to let it in again before it is provisioned")
     if _primary_report(view, contract) is None:
-        return Decision(Wait(), f"empty; {contract.primary} does not answer as primary")
-    return Decision(Clone(contract.primary), "empty; provisioned from the primary")
+        return Decision(Wait(), f"to be provisioned; {contract.primary} does not answer as primary")
+    return Decision(Clone(contract.primary, contract.term), "no standby, and to be provisioned: from the primary")
 
 
 def _serve(mysql: Mysql) -> Decision | None:

@@ -38,7 +38,7 @@ class State(Enum):
 
 MEANING = {
     State.DOWN: "its MySQL does not answer",
-    State.EMPTY: "has no data yet",
+    State.EMPTY: "has no data yet, or is to be provisioned anew",
     State.FENCED: "was primary, and no client can reach it",
     State.SEPARATE: "follows nobody at the moment",
     State.FOLLOWING: "a replica whose acknowledgement is not waited for",
@@ -59,17 +59,23 @@ def _in_office(view: View) -> State:
     return State.OPENING if authority_until(view) > view.now else State.ISOLATED
 
 
+def _unlisted(view: View) -> bool:
+    """Say whether it is no standby; as long as no contract was read, data that took part in a term may be one."""
+    contract = view.record.contract
+    return view.me not in contract.standbys if contract is not None else not view.durable.last_term
+
+
 def state(view: View) -> State:  # noqa: PLR0911  one line per state
     """Return where the server of this view stands."""
     mysql, contract, claim = view.mysql, view.record.contract, view.record.claim
     if mysql is None:
         return State.DOWN
-    if not view.durable.provisioned:
+    if contract is not None and office(view) is Office.PRIMARY:
+        return _in_office(view)
+    if not view.durable.provisioned and _unlisted(view):
         return State.EMPTY
     if contract is None:
         return State.SEPARATE
-    if office(view) is Office.PRIMARY:
-        return _in_office(view)
     if not mysql.read_only or mysql.source.acks:
         return State.FENCED
     if claim is not None and claim.alive and claim.holder == view.me.name and claim.term > contract.term:

@@ -61,8 +61,10 @@ class Provision:
         for path in (*self.asides(), self._room):
             shutil.rmtree(path, ignore_errors=True)
 
-    async def clone(self, socket: str, donor: Donor, stamp: str, told: Callable[[str, int], None]) -> None:
+    async def clone(self, socket: str, donor: Donor, term: int, stamp: str, told: Callable[[str, int], None]) -> int:
         """Copy the donor's data and have the server run on it; ``told`` gets stage and per cent.
+
+        Returns the term in which the donor's data was copied that is there now.
 
         Raises:
             SilentError, SqlError, ProgramError: it did not succeed; the old data is where it was, unless the copy
@@ -70,8 +72,7 @@ class Provision:
 
         """
         if self.unfinished:  # a copy is complete, and only has to be put in place
-            await self.finish()
-            return
+            return await self.finish()
         shutil.rmtree(self._room, ignore_errors=True)
         self._room.mkdir(mode=0o750)
         shutil.chown(self._room, "mysql", "mysql")
@@ -97,17 +98,20 @@ class Provision:
             await session.end()
             await watching.end()
         aside = self._data.with_name(f"{self._data.name}.aside-{stamp}")
-        _write(self._journal, {"new": str(self._room / "data"), "data": str(self._data), "aside": str(aside)})
+        swap = {"new": str(self._room / "data"), "data": str(self._data), "aside": str(aside), "term": str(term)}
+        _write(self._journal, swap)
         told("RESTART", 100)
-        await self.finish()
+        return await self.finish()
 
     @property
     def unfinished(self) -> bool:
         """Whether a swap was begun and not ended."""
         return self._journal.exists()
 
-    async def finish(self) -> None:
+    async def finish(self) -> int:
         """Put the new data in its place and start the server on it; every step of it may have been done before.
+
+        Returns the term in which it was copied.
 
         Raises:
             ProgramError: the server does not stop or start.
@@ -127,6 +131,7 @@ class Provision:
         self._journal.unlink()
         _sync(self._journal.parent)
         shutil.rmtree(new.parent, ignore_errors=True)
+        return int(swap.get("term", 0))
 
 
 def _unused(path: Path) -> Path:
