@@ -119,7 +119,7 @@ FOLLOWS = {
 
 
 def observer() -> Observer:
-    return Observer({server: account for account, server in NAMES.items()}, {"192.0.2.2": "web2"})
+    return Observer(dict(NAMES), {"192.0.2.2": "web2"})
 
 
 def look(eye: Observer, now: float = 1.0, *, left: frozenset[int] = frozenset(), **told: Any) -> Any:
