@@ -234,6 +234,10 @@ def test_when_it_left_it_is_provisioned_from_who_leads() -> None:
     free = recorded(quiet, contract=Contract(A, 5, revision=26))
     assert decide(free).action == do.Clone(A, 5)
     assert decide(replace(free, peers={})).action == do.Wait()
+    strays = GtidSet.parse(f"{B.uuid}:7")
+    own = replace(free, mysql=replace(quiet.mysql or STANDBY, executed=DATA | strays))
+    assert decide(own).action == do.SaveErrant(strays), "a person wished it, and may want to look all the same"
+    assert decide(replace(own, durable=replace(own.durable, saved=strays))).action == do.Clone(A, 5)
 
 
 # ---- what is counted
