@@ -212,6 +212,9 @@ async def failover(*, to: str, is_off: str, may_be_lost: str, seconds: int) -> i
             raise UsageError(f"{to} is the primary already")
         for sentence in (*say.explain(words, sorted(failures)), *_losses(words, contract, target)):
             click.echo(sentence, err=True)
+        # Before anything is stopped: who reads this far and goes no further has changed nothing.
+        if _typed(may_be_lost, f"Type {to} to make it the primary all the same") != to:
+            raise RefusedError("nobody accepted the loss", do=f"Add --may-be-lost {to}. Nothing was changed.")
         old = next((m for m in topology.servers if m.node == contract["primary"]), None)
         fenced = old is None or await _stopped(fleet, old)
         if not fenced and old is not None and _typed(is_off, f"Type {old.name} if that machine is off") != old.name:
@@ -219,8 +222,6 @@ async def failover(*, to: str, is_off: str, may_be_lost: str, seconds: int) -> i
                 f"{old.name} could not be stopped, and may still take writes",
                 do=f"Turn the machine off, then say so: --is-off {old.name}. Nothing was changed.",
             )
-        if _typed(may_be_lost, f"Type {to} to make it the primary all the same") != to:
-            raise RefusedError("nobody accepted the loss", do=f"Add --may-be-lost {to}. No primary was made.")
         with progress() as told:
             told.say(f"making {to} the primary by force")
             done = await tell(

@@ -155,8 +155,11 @@ def _provision(view: View, contract: Contract, mysql: Mysql) -> Decision | None:
         return step
     if view.me.name in contract.barred:
         return Decision(Wait(), f"{contract.primary} has to let it in again before it is provisioned")
-    if _primary_report(view, contract) is None:
+    said = _primary_report(view, contract)
+    if said is None:
         return Decision(Wait(), f"to be provisioned; {contract.primary} does not answer as primary")
+    if not (strays := errant(mysql.holds, contract.primary, said.executed)) <= view.durable.saved:
+        return Decision(SaveErrant(strays), f"{len(strays)} transactions that only this server has are saved as SQL")
     return Decision(Clone(contract.primary, contract.term), "no standby, and to be provisioned: from the primary")
 
 
