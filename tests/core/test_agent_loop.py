@@ -28,7 +28,7 @@ from colonnade.ha.view import Contract, Durable, Member, Mysql, Probe, Report, V
 from colonnade.wire.client import UnansweredError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 ALONE = Contract(A, 5, revision=20)
 LONE = Mysql(DATA, read_only=False)
@@ -68,6 +68,10 @@ class Server:
         self.process = SimpleNamespace(pid=lambda: 7)
         self.place = SimpleNamespace(data=data)
         self.committed = asyncio.Event()
+        self.known: set[str] = set()
+
+    def know(self, servers: Iterable[str]) -> None:
+        self.known.update(servers)
 
     async def look(self) -> Seen:
         if self.mysql is None:

@@ -28,8 +28,10 @@ async def control(config: Config, asked: dict[str, Any]) -> Outcome:
                 return await _until(agent, _led, asked["seconds"], "nobody serves as primary")
             case "wait-well":
                 return await _until(agent, _well, asked["seconds"], "not well yet")
+            case "rebuild":
+                return await _say(agent, {"verb": "rebuild", "discard": asked.get("discard", False)})
             case verb:
-                return await _say(agent, {"verb": verb, "discard": asked.get("discard", False)})
+                return await _say(agent, {"verb": verb})
     except UnansweredError:
         return SILENT, UNREACHABLE
 
