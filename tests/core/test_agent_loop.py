@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +29,7 @@ from colonnade.ha.view import Contract, Durable, Member, Mysql, Probe, Report, V
 from colonnade.wire.client import UnansweredError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 ALONE = Contract(A, 5, revision=20)
 LONE = Mysql(DATA, read_only=False)
