@@ -15,7 +15,7 @@ OK, FAILED, REFUSED, SILENT = 0, 1, 3, 4
 Outcome = tuple[int, Any]
 
 
-async def control(config: Config, asked: dict[str, Any]) -> Outcome:
+async def control(config: Config, asked: dict[str, Any]) -> Outcome:  # noqa: PLR0911  one line for each verb
     """Do one verb; return the exit code, and what is printed."""
     agent = Connection("127.0.0.1", config.port, config.identity.client())
     try:
