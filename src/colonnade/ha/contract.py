@@ -95,6 +95,12 @@ def unbarred(contract: Contract, name: str, *, quiet_at: int) -> Contract:
     return replace(contract, barred=contract.barred - {name})
 
 
+def pardoned(contract: Contract, member: Member) -> Contract:
+    """Take back that a standby is to go: it is listed still, so its acknowledgement counts as it always did."""
+    _demand(member in contract.standbys, f"{member} is no standby any more")
+    return replace(contract, barred=contract.barred - {member.name})
+
+
 def removed(contract: Contract, member: Member, probe: Probe | None, *, since: float) -> Contract:
     """Take a barred standby off the list, once a fresh commit was acknowledged without it."""
     rest = contract.standbys - {member}

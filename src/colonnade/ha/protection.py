@@ -9,7 +9,7 @@ from colonnade.ha.actions import (
     UnlockAccount,
     WriteContract,
 )
-from colonnade.ha.contract import acknowledged, added, barring, lowered, raised, refreshed, removed, unbarred
+from colonnade.ha.contract import acknowledged, added, barring, lowered, pardoned, raised, refreshed, removed, unbarred
 from colonnade.ha.probing import STUCK, ask, due
 from colonnade.ha.view import Contract, Member, Mysql, Report, View
 
@@ -120,7 +120,20 @@ def _let_go(view: View, contract: Contract, mysql: Mysql, standby: Member) -> De
     return None
 
 
-def _replace(view: View, contract: Contract, mysql: Mysql, followers: list[Member]) -> Decision | None:
+def _pardon(view: View, contract: Contract, standby: Member) -> Decision | None:
+    """Keep a standby after all that is back, if those that were to do without it are too few and out of reach."""
+    said = view.heard(standby.name, view.wanted.silent_after)
+    others = [
+        each for each in contract.standbys - {standby} if view.heard(each.name, view.wanted.lost_after) is not None
+    ]
+    if said is None or said.member != standby or not said.answers or len(others) >= contract.acks:
+        return None
+    return Decision(_write(pardoned(contract, standby), contract), f"{standby} is back, and others are out of reach")
+
+
+def _replace(  # noqa: PLR0911  one line per stage
+    view: View, contract: Contract, mysql: Mysql, followers: list[Member]
+) -> Decision | None:
     """Begin or continue to remove a standby that is lost, or whose data is no longer there."""
     for standby in sorted(contract.standbys):
         peer = view.peers.get(standby.name)
@@ -133,7 +146,8 @@ def _replace(view: View, contract: Contract, mysql: Mysql, followers: list[Membe
         barred = standby.name in contract.barred
         if leaving and not barred and (step := _let_go(view, contract, mysql, standby)):
             return step
-        if not barred and enough and (leaving or gone or (lost and (followers or contract.acks >= 1))):
+        spare = sum(each.name not in contract.barred for each in contract.standbys) > contract.acks
+        if not barred and spare and (leaving or gone or (lost and (followers or contract.acks >= 1))):
             why = (
                 "is to be provisioned anew"
                 if leaving
@@ -151,6 +165,8 @@ def _replace(view: View, contract: Contract, mysql: Mysql, followers: list[Membe
                     _write(removed(contract, standby, probe, since=since), contract),
                     f"a fresh commit was acknowledged without {standby}",
                 )
+            if not spare and not leaving and (step := _pardon(view, contract, standby)):
+                return step
             return ask(view, mysql, f"is the contract kept without {standby}?")
         if barred and contract.acks >= 1 and not view.wanted.strict:
             return Decision(
