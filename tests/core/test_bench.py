@@ -15,7 +15,9 @@ from colonnade.topology import resolve
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["agents", "apply_noop", "contract", "failover", "plan_scale", "rejoin", "throughput", "up"])
+@pytest.mark.parametrize(
+    "name", ["agents", "apply_noop", "contract", "failover", "plan_scale", "rejoin", "throughput", "up"]
+)
 def test_every_benchmark_says_what_it_does_and_takes_the_options_that_all_have(name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"bench.{name}", "--help"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -285,3 +285,24 @@ def test_a_standby_with_other_data_than_listed_is_removed_if_it_can_be_spared() 
     assert bar.contract.barred == {"web2"}
     only = decide(replace(PRIMARY, peers=other, record=replace(PRIMARY.record, claim=CLAIM))).action
     assert not isinstance(only, do.WriteContract)
+
+
+def test_a_primary_that_could_not_write_tries_again_while_nobody_has_taken_over() -> None:
+    failed = replace(PRIMARY.memory, probe=Probe(NOW - 2, 1, NOW - 1.9), unwritten_since=NOW - 9)
+    view = recorded(replace(PRIMARY, mysql=replace(OPEN, offline=True), memory=failed), claim=OVER)
+    assert decide(view).action == do.FreshCommit()
+    taken = recorded(view, claim=Claim("web2", 6, 12, alive=True))
+    assert decide(taken).action == do.Wait()
+
+
+def test_no_more_standbys_go_than_can_be_spared_and_who_is_back_may_stay() -> None:
+    strict = replace(PRIMARY, wanted=replace(WANTED, strict=True), peers={})
+    first = replace(CONTRACT, standbys=frozenset({B, C}), barred=frozenset({"web2"}))
+    locked = replace(OPEN, locked=frozenset({"web2"}), dumps=frozenset(), source=Semisync(1))
+    both_lost = decide(recorded(replace(strict, mysql=locked), contract=first)).action
+    assert not isinstance(both_lost, do.WriteContract), "web3 is lost as well, and cannot be spared"
+    back = decide(recorded(replace(strict, mysql=locked, peers=heard(GOOD)), contract=first)).action
+    assert isinstance(back, do.WriteContract)
+    assert (back.contract.barred, back.contract.standbys) == (frozenset(), frozenset({B, C}))
+    other = {**heard(GOOD), "web3": Peer(NOW - 0.1, Report(C, 20, answers=True, following=5))}
+    assert decide(recorded(replace(strict, mysql=locked, peers=other), contract=first)).action == do.FreshCommit()

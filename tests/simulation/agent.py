@@ -163,6 +163,7 @@ class Agent:
         now = self.world.now
         if server is None or not server.answers:
             self._samples = []
+            self.memory = replace(self.memory, unwritten_since=None)
         else:
             self._samples = [*self._samples[-7:], (now, server.executed)]
         old = [executed for at, executed in self._samples if now - at >= EARLIER]

@@ -113,6 +113,8 @@ def _give_way(view: View, mysql: Mysql, claim: Claim | None) -> Decision:
         return Decision(Fence(), f"{why}: clients out")
     if claim is not None and claim.alive and claim.holder == view.me.name:
         return Decision(ReleaseLease(claim.term, claim.revision), f"{why}: a standby may take over")
+    if not mysql.read_only and (claim is None or not claim.alive) and due(view, mysql):
+        return Decision(FreshCommit(), f"{why}; nobody has taken over: can it write again?")
     return Decision(Wait(), why)
 
 
