@@ -70,6 +70,7 @@ def test_an_agents_certificate_does_not_pass_as_a_members(stack: Stack) -> None:
 def test_keys_are_read_by_who_needs_them_and_never_said(stack: Stack) -> None:
     rights = stack.ssh("web1", "stat -c '%n %U:%G %a' /etc/colonnade/tls/*.key").splitlines()
     assert rights == [
+        "/etc/colonnade/tls/agent.key root:root 600",
         "/etc/colonnade/tls/etcd-client.key root:root 600",
         "/etc/colonnade/tls/etcd-member.key root:etcd 640",
     ]
