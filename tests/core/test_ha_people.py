@@ -28,7 +28,7 @@ from tests.core.test_ha_decide import (
 from colonnade.gtid import GtidSet
 from colonnade.ha import actions as do
 from colonnade.ha.decide import decide
-from colonnade.ha.errant import certainly_unacknowledged
+from colonnade.ha.errant import certainly_unacknowledged, written_here
 from colonnade.ha.report import report
 from colonnade.ha.states import State, state
 from colonnade.ha.view import (
@@ -43,6 +43,8 @@ from colonnade.ha.view import (
     Peer,
     Probe,
     Receiver,
+    Record,
+    Replication,
     Report,
     Request,
     Semisync,
@@ -306,3 +308,23 @@ def test_no_more_standbys_go_than_can_be_spared_and_who_is_back_may_stay() -> No
     assert (back.contract.barred, back.contract.standbys) == (frozenset(), frozenset({B, C}))
     other = {**heard(GOOD), "web3": Peer(NOW - 0.1, Report(C, 20, answers=True, following=5))}
     assert decide(recorded(replace(strict, mysql=locked, peers=other), contract=first)).action == do.FreshCommit()
+
+
+def test_what_somebody_wrote_on_a_replica_is_noticed_and_what_is_on_its_way_is_not() -> None:
+    ours = GtidSet.parse("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-9")
+    primary = Member("web1", "3e11fa47-71ca-11e1-9e33-c80aa9429562/1")
+    me = Member("web2", "4e11fa47-71ca-11e1-9e33-c80aa9429562/1")
+    said = Report(primary, answers=True, leads=5, executed=GtidSet.parse("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-7"))
+    follows = Replication("web1", 5, Receiver.ON, 0.1, acknowledges=True, applying=True)
+    view = View(
+        10.0,
+        me,
+        Mysql(ours, replication=follows),
+        Record(current=True, contract=Contract(primary, 5, frozenset({me}), 1)),
+        WANTED,
+        peers={"web1": Peer(9.9, said)},
+    )
+    assert not written_here(view)
+    own = GtidSet.parse("4e11fa47-71ca-11e1-9e33-c80aa9429562:1")
+    assert written_here(replace(view, mysql=Mysql(ours | own, replication=follows))) == own
+    assert not written_here(replace(view, peers={}))

@@ -20,10 +20,11 @@ from colonnade.agent.peers import Peers
 from colonnade.agent.routing import Routing
 from colonnade.ha import actions as do
 from colonnade.ha.decide import decide
+from colonnade.ha.errant import written_here
 from colonnade.ha.health import NEVER, serves_replica, serves_until
 from colonnade.ha.report import report
 from colonnade.ha.states import state
-from colonnade.ha.view import Memory, Receiver, Report, View
+from colonnade.ha.view import NOTHING, Memory, Receiver, Report, View
 
 IDLE_SECONDS = 0.4
 ALERT_SECONDS = 0.1
@@ -71,7 +72,7 @@ class Agent:
         self.routing = Routing(config.proxy, config.wanted.servers) if config.proxy is not None else None
         self.started = time.time()
         self.alive_at = clock()
-        self.warnings: list[str] = []
+        self._privileged: list[str] = []
         self.view: View | None = None
         self.told: Report | None = None
         self.decision = do.Decision(do.Wait(), "starting")
@@ -273,11 +274,23 @@ class Agent:
         self._warned_at = view.now
         self._start(self._look_for_privileged())
 
+    @property
+    def warnings(self) -> list[str]:
+        """What endangers the agents' promises and is not theirs to mend."""
+        strays = written_here(self.view) if self.view is not None else NOTHING
+        if not strays:
+            return self._privileged
+        return [
+            f"{len(strays)} transactions were written here and not on the primary ({strays}): this server would bring"
+            f" them along if it took over; colonnade db rebuild {self.config.node}",
+            *self._privileged,
+        ]
+
     async def _look_for_privileged(self) -> None:
         """Whoever may pass offline_mode is not shut out by a fence, and may be told of a commit that is lost."""
         if self.server is not None:
             with suppress(FailedError):
-                self.warnings = [
+                self._privileged = [
                     f"account {name} has {privilege}: it is not shut out when this server is fenced, and may be told"
                     f" of commits that a failover loses; revoke it"
                     for name, privilege in await self.server.privileged()

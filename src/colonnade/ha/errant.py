@@ -1,7 +1,7 @@
 """Transactions that the primary lacks: which they are, and whether it is certain that no client was told of them."""
 
 from colonnade.gtid import GtidSet
-from colonnade.ha.view import How, Member, Succession
+from colonnade.ha.view import NOTHING, How, Member, Succession, View
 
 _LOSSLESS = (How.PROMOTED, How.RENEWED)
 
@@ -9,6 +9,20 @@ _LOSSLESS = (How.PROMOTED, How.RENEWED)
 def errant(holds: GtidSet, primary: Member, executed: GtidSet) -> GtidSet:
     """Return what is held and the primary has not executed; its own newest commits may wait there still."""
     return (holds - executed).without_source(primary.uuid)
+
+
+def written_here(view: View) -> GtidSet:
+    """Return what this replica holds although its primary never had it: somebody wrote on it, past everybody.
+
+    Only what began elsewhere than on the primary: that is older, so the primary's word may be too.
+    """
+    contract, mysql = view.record.contract, view.mysql
+    if contract is None or mysql is None or mysql.replication is None or contract.primary == view.me:
+        return NOTHING
+    said = view.heard(contract.primary.name, view.wanted.silent_after)
+    if said is None or said.member != contract.primary or said.leads != contract.term:
+        return NOTHING
+    return errant(mysql.holds, contract.primary, said.executed)
 
 
 def certainly_unacknowledged(
