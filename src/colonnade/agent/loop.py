@@ -281,8 +281,10 @@ class Agent:
         if not strays:
             return self._privileged
         return [
-            f"{len(strays)} transactions were written here and not on the primary ({strays}): this server would bring"
-            f" them along if it took over; colonnade db rebuild {self.config.node}",
+            (
+                f"{len(strays)} transactions were written here and not on the primary ({strays}): this server would"
+                f" bring them along if it took over; colonnade db rebuild {self.config.node}"
+            ),
             *self._privileged,
         ]
 
