@@ -97,9 +97,9 @@ def test_no_password_is_where_others_could_read_it(watched: tuple[Stack, Watcher
     )
     assert readable == ""
     held = stack.ssh(machine, f"grep -rlFf - {places} 2>/dev/null", stdin=patterns, code=None).split()
-    # The kernel lets nobody but the application and root see the credential.
+    # The kernel lets nobody but the application and root see the credential; the agent has the replication password.
     assert {path for path in held if not path.startswith("/run/credentials/colonnade-app.service/")} == (
-        set() if machine == "lb1" else {"/etc/colonnade/app.env"}
+        set() if machine == "lb1" else {"/etc/colonnade/app.env", "/etc/colonnade/agent-secrets.json"}
     )
     for journal in ("journalctl --no-pager -o export", "cat /var/lib/colonnade/staging/log"):
         assert stack.ssh(machine, f"{journal} 2>/dev/null | grep -cFf /dev/fd/3 3<&0", stdin=patterns, code=None) in {
