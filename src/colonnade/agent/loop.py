@@ -25,6 +25,7 @@ from colonnade.ha.health import NEVER, serves_replica, serves_until
 from colonnade.ha.report import report
 from colonnade.ha.states import state
 from colonnade.ha.view import NOTHING, Memory, Receiver, Report, View
+from colonnade.wire.client import UnansweredError
 
 IDLE_SECONDS = 0.4
 ALERT_SECONDS = 0.1
@@ -313,7 +314,8 @@ class Agent:
         self._start(self._move_leader())
 
     async def _move_leader(self) -> None:
-        with suppress(Exception):
+        # Tried again in a moment: it is a matter of speed alone.
+        with suppress(UnansweredError, ValueError, KeyError):
             leads, others = await self.etcd.leads()
             if leads and others:
                 # Another one each time: the first may be down.
